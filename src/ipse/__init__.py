@@ -1,0 +1,1 @@
+"""Ipse: one language model, everyone's own."""

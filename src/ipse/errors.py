@@ -1,0 +1,134 @@
+"""Every error Ipse raises on purpose, in one tree.
+
+    IpseError
+    ├── UsageError              the caller can mend it: exit status 2
+    │   ├── InvalidRecord       a record that breaks a rule of records.py (HTTP 422)
+    │   ├── InvalidPlan         a plan or composition that contradicts itself (422)
+    │   ├── InvalidFile         an import, export or settings file that cannot be read (422)
+    │   ├── Unknown             a name nobody has: method, backend, task, setting (404)
+    │   │   ├── UnknownUser
+    │   │   └── UnknownRecord
+    │   ├── Conflict            what is there already says otherwise (409)
+    │   ├── NotCarried          the backend does not carry what the plan needs (422)
+    │   └── MissingExtra        an optional dependency is not installed (501)
+    └── Failure                 the caller did nothing wrong: exit status 1
+        ├── BackendFailure      a model or server did not answer (502)
+        └── StoreFailure        a database or artefact that is damaged or out of reach (503)
+
+A message gives the value at fault, the known choices and the next command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "BackendFailure",
+    "Conflict",
+    "Failure",
+    "InvalidFile",
+    "InvalidPlan",
+    "InvalidRecord",
+    "IpseError",
+    "MissingExtra",
+    "NotCarried",
+    "StoreFailure",
+    "Unknown",
+    "UnknownRecord",
+    "UnknownUser",
+    "UsageError",
+    "unknown",
+]
+
+
+class IpseError(Exception):
+    """The root of the tree; catch this to catch everything Ipse raises on purpose."""
+
+    status = 500
+
+
+class UsageError(IpseError):
+    """The caller can mend it."""
+
+    status = 422
+
+
+class InvalidRecord(UsageError):
+    """A record breaks a rule of `ipse.records`."""
+
+
+class InvalidPlan(UsageError):
+    """A plan contradicts itself, or two methods claim the same single slot."""
+
+
+class InvalidFile(UsageError):
+    """A file that was to be read is not what it should be."""
+
+
+class Unknown(UsageError):
+    """A name nobody has."""
+
+    status = 404
+
+
+class UnknownUser(Unknown):
+    """No such person in this store."""
+
+
+class UnknownRecord(Unknown):
+    """No such record in this store."""
+
+
+class Conflict(UsageError):
+    """What is there already says otherwise."""
+
+    status = 409
+
+
+class NotCarried(UsageError):
+    """The backend does not carry what the plan needs."""
+
+
+class MissingExtra(UsageError):
+    """An optional dependency is not installed."""
+
+    status = 501
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package!r} is not installed. Run: pip install 'ipse[{extra}]'")
+
+
+class Failure(IpseError):
+    """The caller did nothing wrong."""
+
+
+class BackendFailure(Failure):
+    """A model or a server did not answer."""
+
+    status = 502
+
+
+class StoreFailure(Failure):
+    """A database or an artefact is damaged or out of reach."""
+
+    status = 503
+
+
+def unknown(what: str, name: str, known: Iterable[str], error: type[Unknown] = Unknown) -> Unknown:
+    """Say that a name is not known, which names are, and which was probably meant.
+
+    Args:
+        what: The sort of thing that was looked up, such as `method`.
+        name: The name that was given.
+        known: The names there are.
+        error: The error to build.
+
+    Returns:
+        The error, ready to be raised.
+    """
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    choices = ", ".join(names) or "none"
+    return error(f"unknown {what} {name!r}.{hint} Known: {choices}")

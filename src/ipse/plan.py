@@ -1,0 +1,319 @@
+"""Plans: what to run to answer one request, as inert data.
+
+A method maps a plan to a plan; a backend runs it. Neither knows the other. Everything here is
+frozen, printable and JSON-able; tensors (adapters, prefixes, steering vectors) stand by name only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from ipse.errors import InvalidPlan
+
+__all__ = [
+    "NEEDS",
+    "Adapter",
+    "Embed",
+    "Fusion",
+    "Message",
+    "Need",
+    "Plan",
+    "Reply",
+    "Role",
+    "Sampling",
+    "Score",
+    "Steering",
+    "Stream",
+]
+
+Role = Literal["system", "user", "assistant"]
+
+Need = Literal[
+    "generate", "stream", "score", "embed", "fusion", "adapters", "prefix", "steering", "models",
+    "candidates",
+]  # fmt: skip
+"""What a plan can need and a backend can carry."""
+
+NEEDS: tuple[Need, ...] = get_args(Need)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in get_args(Role):
+            known = ", ".join(get_args(Role))
+            raise InvalidPlan(f"unknown role {self.role!r}. Known: {known}")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Weights to add, by content-hashed name, and how much of them."""
+
+    name: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Steering:
+    """A vector to add to the hidden states of one layer, by content-hashed name."""
+
+    name: str
+    layer: int
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One reading of the request: which text, by which weights, steered how.
+
+    Attributes:
+        messages: What is read.
+        model: Another model with the same tokenizer; None is the backend's own.
+        prefix: The name of a soft prompt of shape (length, hidden).
+        adapters: Low-rank weights to add, each with its factor.
+        steering: Vectors to add to hidden states.
+    """
+
+    messages: tuple[Message, ...]
+    model: str | None = None
+    prefix: str | None = None
+    adapters: tuple[Adapter, ...] = ()
+    steering: tuple[Steering, ...] = ()
+
+    @property
+    def question(self) -> str:
+        """The text of the latest user message: what is asked now."""
+        return next((m.content for m in reversed(self.messages) if m.role == "user"), "")
+
+    def with_context(self, text: str) -> Stream:
+        """Give the stream with a passage at the end of its system message, made if need be."""
+        if self.messages and self.messages[0].role == "system":
+            head = Message("system", f"{self.messages[0].content}\n\n{text}")
+            return replace(self, messages=(head, *self.messages[1:]))
+        return replace(self, messages=(Message("system", text), *self.messages))
+
+    def with_question(self, text: str) -> Stream:
+        """Give the stream with its latest user message replaced."""
+        turns = list(self.messages)
+        for i in range(len(turns) - 1, -1, -1):
+            if turns[i].role == "user":
+                turns[i] = Message("user", text)
+                return replace(self, messages=tuple(turns))
+        raise InvalidPlan("there is no user message to replace")
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How the next-token distributions of a plan's streams become one.
+
+    Attributes:
+        kind: The name of the rule; `linear` is the log-linear mixture
+            `log p = sum_i w_i log p_i` (MOD, arXiv 2406.18853, eq. 7), renormalised.
+        weights: One weight a stream, the main stream's first.
+    """
+
+    kind: str
+    weights: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn.
+
+    Attributes:
+        max_tokens: The most tokens to generate.
+        temperature: 0 takes the likeliest token.
+        top_p: The probability mass that is drawn from, in (0, 1].
+        seed: The same seed gives the same text, whatever else is in the batch.
+        stop: Texts that end the answer; they are not part of it.
+    """
+
+    max_tokens: int = 128
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise InvalidPlan(f"max_tokens must be at least 1; got {self.max_tokens}")
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise InvalidPlan(f"temperature must be at least 0; got {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise InvalidPlan(f"top_p must be above 0 and at most 1; got {self.top_p}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run to answer one request.
+
+    Attributes:
+        main: The stream that carries the conversation.
+        others: Further streams that are read beside it.
+        fusion: How the streams' distributions become one; needed when there are others.
+        sampling: How tokens are drawn.
+        candidates: How many answers are drawn to choose from.
+        evidence: The ids of the records that went into it.
+        strength: 0 is the generic model, 1 the method as published.
+    """
+
+    main: Stream
+    others: tuple[Stream, ...] = ()
+    fusion: Fusion | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    candidates: int = 1
+    evidence: tuple[str, ...] = ()
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise InvalidPlan(f"strength must be between 0 and 1; got {self.strength}")
+        if self.candidates < 1:
+            raise InvalidPlan(f"candidates must be at least 1; got {self.candidates}")
+        if self.others and self.fusion is None:
+            raise InvalidPlan(f"{len(self.others) + 1} streams need a fusion to become one answer")
+        if self.fusion and self.fusion.weights and len(self.fusion.weights) != len(self.streams):
+            raise InvalidPlan(
+                f"a fusion has one weight a stream: {len(self.streams)} streams, "
+                f"{len(self.fusion.weights)} weights"
+            )
+
+    @classmethod
+    def ask(cls, question: str, *, system: str = "", sampling: Sampling | None = None) -> Plan:
+        """Make the generic plan for one question: no personalisation yet.
+
+        Args:
+            question: What is asked.
+            system: The deployment's own system prompt.
+            sampling: How tokens are drawn.
+
+        Returns:
+            The plan.
+        """
+        head = (Message("system", system),) if system else ()
+        stream = Stream((*head, Message("user", question)))
+        return cls(stream, sampling=sampling or Sampling())
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """All streams, the main one first."""
+        return (self.main, *self.others)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What a backend must carry to run this plan, beyond the verb it is run with."""
+        found: set[Need] = set()
+        if self.fusion is not None:
+            found.add("fusion")
+        if self.candidates > 1:
+            found.add("candidates")
+        for stream in self.streams:
+            found |= {"models"} if stream.model else set()
+            found |= {"prefix"} if stream.prefix else set()
+            found |= {"adapters"} if stream.adapters else set()
+            found |= {"steering"} if stream.steering else set()
+        return frozenset(found)
+
+    def with_context(self, text: str, evidence: tuple[str, ...] = ()) -> Plan:
+        """Give the plan with a passage for the model to read first, and the records behind it."""
+        return replace(
+            self,
+            main=self.main.with_context(text),
+            evidence=(*self.evidence, *(e for e in evidence if e not in self.evidence)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the plan as JSON-able data; `from_json` gives it back, equal."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        """Read a plan from what `to_json` gave.
+
+        Args:
+            data: The plan's fields.
+
+        Returns:
+            The plan.
+
+        Raises:
+            InvalidPlan: If a field is missing, unknown or of the wrong form.
+        """
+        try:
+            fields = dict(data)
+            fields["main"] = _stream(fields["main"])
+            fields["others"] = tuple(_stream(s) for s in fields.get("others", ()))
+            if fusion := fields.get("fusion"):
+                fields["fusion"] = Fusion(fusion["kind"], tuple(fusion["weights"]))
+            if sampling := fields.get("sampling"):
+                stop = tuple(sampling.get("stop", ()))
+                fields["sampling"] = Sampling(**{**sampling, "stop": stop})
+            fields["evidence"] = tuple(fields.get("evidence", ()))
+            return cls(**fields)
+        except (KeyError, TypeError) as error:
+            raise InvalidPlan(f"not a plan: {error}") from error
+
+
+def _stream(data: Mapping[str, Any]) -> Stream:
+    fields = dict(data)
+    fields["messages"] = tuple(Message(**m) for m in fields["messages"])
+    fields["adapters"] = tuple(Adapter(**a) for a in fields.get("adapters", ()))
+    fields["steering"] = tuple(Steering(**s) for s in fields.get("steering", ()))
+    return Stream(**fields)
+
+
+@dataclass(frozen=True)
+class Embed:
+    """A method's request for the embeddings of some texts: unit vectors of (texts, width)."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A backend's answer to a plan.
+
+    Attributes:
+        text: The answer.
+        finish: `stop` at the end of the turn or a stop text, `length` at `max_tokens`.
+        prompt_tokens: Tokens read, over all streams.
+        tokens: Tokens generated.
+        candidates: The answers drawn; the first is `text`.
+    """
+
+    text: str
+    finish: Literal["stop", "length"] = "stop"
+    prompt_tokens: int = 0
+    tokens: int = 0
+    candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """How likely a text is as the answer to a plan.
+
+    Attributes:
+        logprobs: The natural log-probability of each token of the text, in nats.
+        prompt_tokens: Tokens read before the text, over all streams.
+    """
+
+    logprobs: tuple[float, ...]
+    prompt_tokens: int = 0
+
+    @property
+    def nats(self) -> float:
+        """The negative log-likelihood of the whole text, in nats."""
+        return -math.fsum(self.logprobs)
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the text has."""
+        return len(self.logprobs)
