@@ -95,8 +95,9 @@ class MissingExtra(UsageError):
 
     status = 501
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package!r} is not installed. Run: pip install 'ipse[{extra}]'")
+    def __init__(self, package: str, extra: str, command: str = "") -> None:
+        command = command or f"pip install 'ipse[{extra}]'"
+        super().__init__(f"{package!r} is not installed. Run: {command}")
 
 
 class Failure(IpseError):

@@ -7,7 +7,7 @@ frozen, printable and JSON-able; tensors (adapters, prefixes, steering vectors) 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -16,10 +16,12 @@ from ipse.errors import InvalidPlan
 __all__ = [
     "NEEDS",
     "Adapter",
+    "Cut",
     "Embed",
     "Fusion",
     "Message",
     "Need",
+    "Piece",
     "Plan",
     "Reply",
     "Role",
@@ -32,8 +34,8 @@ __all__ = [
 Role = Literal["system", "user", "assistant"]
 
 Need = Literal[
-    "generate", "stream", "score", "embed", "fusion", "adapters", "prefix", "steering", "models",
-    "candidates",
+    "generate", "stream", "score", "embed", "cut", "fusion", "adapters", "prefix", "steering",
+    "models", "candidates",
 ]  # fmt: skip
 """What a plan can need and a backend can carry."""
 
@@ -100,6 +102,16 @@ class Stream:
             return replace(self, messages=(head, *self.messages[1:]))
         return replace(self, messages=(Message("system", text), *self.messages))
 
+    def with_turns(self, turns: Sequence[tuple[str, str]]) -> Stream:
+        """Give the stream with questions and their answers in front of the conversation."""
+        head = self.messages[:1] if self.messages and self.messages[0].role == "system" else ()
+        told = [
+            message
+            for question, answer in turns
+            for message in (Message("user", question), Message("assistant", answer))
+        ]
+        return replace(self, messages=(*head, *told, *self.messages[len(head) :]))
+
     def with_question(self, text: str) -> Stream:
         """Give the stream with its latest user message replaced."""
         turns = list(self.messages)
@@ -161,7 +173,8 @@ class Plan:
         fusion: How the streams' distributions become one; needed when there are others.
         sampling: How tokens are drawn.
         candidates: How many answers are drawn to choose from.
-        evidence: The ids of the records that went into it.
+        evidence: The ids of the records that are read in it, word for word.
+        states: The ids of the states it leans on; each names its own records.
         strength: 0 is the generic model, 1 the method as published.
     """
 
@@ -171,6 +184,7 @@ class Plan:
     sampling: Sampling = field(default_factory=Sampling)
     candidates: int = 1
     evidence: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
     strength: float = 1.0
 
     def __post_init__(self) -> None:
@@ -224,11 +238,19 @@ class Plan:
 
     def with_context(self, text: str, evidence: tuple[str, ...] = ()) -> Plan:
         """Give the plan with a passage for the model to read first, and the records behind it."""
-        return replace(
-            self,
-            main=self.main.with_context(text),
-            evidence=(*self.evidence, *(e for e in evidence if e not in self.evidence)),
-        )
+        return self._reading(self.main.with_context(text), evidence)
+
+    def with_turns(self, turns: Sequence[tuple[str, str]], evidence: tuple[str, ...] = ()) -> Plan:
+        """Give the plan with questions and answers to read first, and the records behind them."""
+        return self._reading(self.main.with_turns(turns), evidence)
+
+    def with_question(self, text: str, evidence: tuple[str, ...] = ()) -> Plan:
+        """Give the plan with its question reworded, and the records behind the new words."""
+        return self._reading(self.main.with_question(text), evidence)
+
+    def _reading(self, main: Stream, evidence: tuple[str, ...]) -> Plan:
+        new = tuple(e for e in evidence if e not in self.evidence)
+        return replace(self, main=main, evidence=(*self.evidence, *new))
 
     def to_json(self) -> dict[str, Any]:
         """Give the plan as JSON-able data; `from_json` gives it back, equal."""
@@ -256,7 +278,8 @@ class Plan:
             if sampling := fields.get("sampling"):
                 stop = tuple(sampling.get("stop", ()))
                 fields["sampling"] = Sampling(**{**sampling, "stop": stop})
-            fields["evidence"] = tuple(fields.get("evidence", ()))
+            for name in ("evidence", "states"):
+                fields[name] = tuple(fields.get(name, ()))
             return cls(**fields)
         except (KeyError, TypeError) as error:
             raise InvalidPlan(f"not a plan: {error}") from error
@@ -275,6 +298,22 @@ class Embed:
     """A method's request for the embeddings of some texts: unit vectors of (texts, width)."""
 
     texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A method's request for the first `limit` tokens of a text, all of them where it is None."""
+
+    text: str
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The answer to a `Cut`: the text that is left, and how many tokens it has."""
+
+    text: str
+    tokens: int
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,9 @@ class User:
 
     def allowing(self, use: Use) -> User:
         """Give the view of what the person allows to be used so."""
-        return self._keep([use in record.uses for record in self.records])
+        if use not in self._allowed:
+            self._allowed[use] = self._keep([use in record.uses for record in self.records])
+        return self._allowed[use]
 
     def latest(self, count: int) -> tuple[Record, ...]:
         """Give the latest `count` records, oldest of them first."""
@@ -196,6 +198,10 @@ class User:
         return User(self.id, tuple(r for r, kept in zip(self.records, mask, strict=True) if kept))
 
     @cached_property
+    def _allowed(self) -> dict[Use, User]:
+        return {}
+
+    @cached_property
     def _by_id(self) -> dict[str, Record]:
         return {record.id: record for record in self.records}
 
@@ -208,14 +214,14 @@ def _check(record: Record) -> None:
     if record.kind not in KINDS:
         raise InvalidRecord(f"unknown kind {record.kind!r}. Known: {', '.join(KINDS)}")
     for name in ("input", "output", "rejected"):
-        if (text := getattr(record, name)) is not None:
-            _check_text(name, text)
+        if name != "rejected" or record.rejected is not None:
+            _check_text(name, getattr(record, name))
     if not record.output.strip():
         raise InvalidRecord(f"a record's output must say something; got {record.output!r}")
-    if not isinstance(record.time, datetime) or record.time.tzinfo is None:
-        raise InvalidRecord(f"a record's time needs a time zone; got {record.time!r}")
-    if unknown_uses := sorted(set(record.uses) - set(USES)):
-        raise InvalidRecord(f"unknown use {unknown_uses[0]!r}. Known: {', '.join(USES)}")
+    _check_time(record.time)
+    for use in record.uses:
+        if use not in USES:
+            raise InvalidRecord(f"unknown use {use!r}. Known: {', '.join(USES)}")
     _check_meta(record.meta)
     _check_rejected(record)
 
@@ -247,12 +253,23 @@ def _check_text(name: str, value: object) -> None:
         raise InvalidRecord(f"a record's {name} is not valid Unicode: {error}") from error
 
 
+def _check_time(time: object) -> None:
+    if not isinstance(time, datetime) or time.tzinfo is None:
+        raise InvalidRecord(f"a record's time needs a time zone; got {time!r}")
+    try:
+        time.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidRecord(
+            f"a record's time must lie in the years 1 to 9999; got {time}"
+        ) from error
+
+
 def _check_meta(meta: object) -> None:
     if not isinstance(meta, Mapping):
         raise InvalidRecord(f"a record's meta must be a mapping; got {meta!r}")
     try:
-        json.dumps(dict(meta), allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
+        json.dumps(dict(meta), allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRecord(f"a record's meta must be JSON: {error}") from error
 
 

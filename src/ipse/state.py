@@ -30,12 +30,14 @@ class State:
         facts: Small JSON-able things.
         arrays: Named arrays, read only; kept as one safetensors artefact.
         lineage: The ids of the records it was made from; the order is the method's own.
+        seen: How many records the person had when it was made; set by the life cycle.
         artifact: The content-hashed name of `arrays`, what a plan names; set by the store.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, NDArray[np.generic]] = field(default_factory=_no_arrays, repr=False)
     lineage: tuple[str, ...] = ()
+    seen: int = 0
     artifact: str | None = None
 
     @property

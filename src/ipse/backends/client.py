@@ -1,0 +1,244 @@
+"""One small HTTP client: JSON and server-sent events over POST, with retries and clear errors.
+
+It retries what may pass (429, 5xx, a broken connection) with exponential backoff and jitter, or
+after as long as the server asks. It never writes the key into a message. It knows nothing of plans.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import httpx
+
+from ipse.errors import BackendFailure
+
+__all__ = ["Client"]
+
+_T = TypeVar("_T")
+
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_LONGEST_WAIT = 60.0
+"""Seconds a server may ask us to wait before we give up instead."""
+
+
+class Client:
+    """A connection to one server, which threads may share.
+
+    Attributes:
+        timeout: Seconds until an answer, or the next piece of a stream, is given up.
+        retries: How often a request is tried again.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(self, api_key: str = "", timeout: float = 120.0, retries: int = 4) -> None:
+        """Take the key that is sent as a bearer token, and how patient to be."""
+        self.timeout = timeout
+        self.retries = retries
+        self.sleep: Callable[[float], None] = time.sleep
+        self._api_key = api_key
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(timeout, connect=10.0))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def post(self, url: str, body: Mapping[str, Any]) -> Any:
+        """Send JSON and give the JSON that comes back.
+
+        Args:
+            url: Where to.
+            body: What to send.
+
+        Returns:
+            The answer.
+
+        Raises:
+            BackendFailure: If the server refuses, stays out of reach, or does not answer in JSON.
+        """
+        response = self.try_post(url, body)
+        if response.status_code != httpx.codes.OK:
+            raise self.refused(response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise BackendFailure(
+                f"{_place(url)} did not answer in JSON: {_start(response)}"
+            ) from error
+
+    def try_post(self, url: str, body: Mapping[str, Any]) -> httpx.Response:
+        """Send JSON and give the response, whatever its status."""
+        with self._tried(url, body) as response:
+            self._reading(response, response.read)
+            return response
+
+    def events(self, url: str, body: Mapping[str, Any]) -> Iterator[Any]:
+        """Send JSON and give the JSON of each server-sent event.
+
+        Args:
+            url: Where to.
+            body: What to send.
+
+        Yields:
+            The data of one event.
+
+        Raises:
+            BackendFailure: If the server refuses, breaks off, or reports an error on the way.
+        """
+        with self._tried(url, body) as response:
+            if response.status_code != httpx.codes.OK:
+                self._reading(response, response.read)
+                raise self.refused(response)
+            lines = _lines(response.iter_bytes())
+            while (line := self._reading(response, lambda: next(lines, None))) is not None:
+                if not line.startswith(b"data:"):
+                    continue
+                data = line.removeprefix(b"data:").strip()
+                if data == b"[DONE]":
+                    return
+                yield self._event(response, data)
+        raise BackendFailure(f"{_place(url)} broke the stream off before its end")
+
+    def _event(self, response: httpx.Response, data: bytes) -> Any:
+        place = _place(str(response.url))
+        try:
+            event = json.loads(data)
+        except ValueError as error:
+            raise BackendFailure(
+                f"{place} sent an event that is not JSON: {data[:200]!r}"
+            ) from error
+        if isinstance(event, dict) and event.get("error"):
+            message = self._hide(_message(event) or str(event["error"]))
+            raise BackendFailure(f"{place} failed in mid-stream: {message}")
+        return event
+
+    @contextmanager
+    def _tried(self, url: str, body: Mapping[str, Any]) -> Iterator[httpx.Response]:
+        """Send until there is an answer worth having; the response is not read yet."""
+        for attempt in range(self.retries + 1):
+            last = attempt == self.retries
+            response = self._send(url, body, last)
+            if response is None:
+                self.sleep(_backoff(attempt))
+            elif response.status_code in _PASSING and not last:
+                response.close()
+                self.sleep(self._asked(response, attempt))
+            else:
+                break
+        assert response is not None
+        try:
+            yield response
+        finally:
+            response.close()
+
+    def _send(self, url: str, body: Mapping[str, Any], last: bool) -> httpx.Response | None:
+        request = self._http.build_request("POST", url, json=body)
+        try:
+            return self._http.send(request, stream=True)
+        except httpx.ReadTimeout as error:
+            raise self._slow(url) from error
+        except httpx.TransportError as error:
+            if last:
+                raise self._unreachable(url, error) from error
+            return None
+
+    def _reading(self, response: httpx.Response, read: Callable[[], _T]) -> _T:
+        url = str(response.url)
+        try:
+            return read()
+        except httpx.ReadTimeout as error:
+            raise self._slow(url) from error
+        except httpx.TransportError as error:
+            raise BackendFailure(f"{_place(url)} broke off: {self._hide(str(error))}") from error
+
+    def _asked(self, response: httpx.Response, attempt: int) -> float:
+        wait = _retry_after(response.headers.get("retry-after", ""))
+        if wait is None:
+            return _backoff(attempt)
+        if wait > _LONGEST_WAIT:
+            raise BackendFailure(
+                f"{_place(str(response.url))} answered {response.status_code} and asks to wait "
+                f"{wait:.0f} s; try again then"
+            )
+        return wait
+
+    def refused(self, response: httpx.Response) -> BackendFailure:
+        """Make the error for a response that is not an answer."""
+        try:
+            message = _message(response.json())
+        except ValueError:
+            message = ""
+        place, code = _place(str(response.url)), response.status_code
+        hint = " Check the setting api_key." if code in (401, 403) else ""
+        return BackendFailure(
+            f"{place} answered {code}: {self._hide(message or _start(response))}.{hint}"
+        )
+
+    def _slow(self, url: str) -> BackendFailure:
+        return BackendFailure(
+            f"{_place(url)} did not answer within {self.timeout:g} s. Raise the setting timeout, "
+            "or ask for fewer tokens"
+        )
+
+    def _unreachable(self, url: str, error: Exception) -> BackendFailure:
+        return BackendFailure(
+            f"cannot reach {_place(url)} after {self.retries + 1} tries: {self._hide(str(error))}. "
+            "Check the setting base_url, and that the server runs"
+        )
+
+    def _hide(self, text: str) -> str:
+        return text.replace(self._api_key, "***") if self._api_key else text
+
+
+def _backoff(attempt: int) -> float:
+    return float(min(8.0, 0.5 * 2**attempt) * random.uniform(0.5, 1.0))
+
+
+def _retry_after(value: str) -> float | None:
+    """Read a Retry-After header, which gives seconds or a date; None if it gives neither."""
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    # httpx's own iter_lines also splits at U+2028 and the like, which JSON may hold as they are.
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line.rstrip(b"\r") for line in lines)
+    if rest:
+        yield rest
+
+
+def _message(data: Any) -> str:
+    """Find the words in an error envelope: OpenAI's, vLLM's older one, or FastAPI's."""
+    if not isinstance(data, dict):
+        return ""
+    error = data.get("error", data)
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("detail") or ""
+    return str(error)[:500]
+
+
+def _place(url: str) -> str:
+    parts = httpx.URL(url)
+    return f"{parts.netloc.decode()}{parts.path}"
+
+
+def _start(response: httpx.Response) -> str:
+    return response.text[:200] or "an empty answer"

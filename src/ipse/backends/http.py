@@ -1,0 +1,254 @@
+"""The http backend: any OpenAI-compatible server.
+
+It sends messages and sampling, never a user id. Cutting and scoring need a server that tokenizes
+and gives the log-probabilities of a prompt, such as vLLM; whether it does is asked once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any, Literal, TypeVar
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from ipse.backends.carry import CARRIED, require
+from ipse.backends.client import Client
+from ipse.backends.vllm import Vllm, strange, turns
+from ipse.errors import BackendFailure
+from ipse.plan import Need, Piece, Plan, Reply, Score
+
+__all__ = ["HttpBackend"]
+
+Progress = Callable[[int, int], None]
+
+_T = TypeVar("_T")
+
+_EMBEDDED_AT_ONCE = 128
+
+
+class HttpBackend:
+    """A model behind an OpenAI-compatible server.
+
+    Attributes:
+        name: The backend's registry name.
+        base: The model and the server's host.
+        embedder: The embedding model and the server's host, the given embedder's name, or "".
+    """
+
+    name: str = "http"
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        api_key: str = "",
+        embedding_model: str = "",
+        embedder: Callable[[Sequence[str]], NDArray[np.float32]] | None = None,
+        embedder_name: str = "given",
+        scores: Literal["auto"] | bool = "auto",
+        concurrency: int = 8,
+        timeout: float = 120.0,
+        retries: int = 4,
+    ) -> None:
+        """Name the server; nothing is sent yet.
+
+        Args:
+            base_url: The address up to and including `/v1`.
+            model: The model's name there.
+            api_key: Sent as a bearer token.
+            embedding_model: The name of an embedding model there.
+            embedder: Gives unit vectors of (texts, width), where the server has no such model.
+            embedder_name: What identifies that embedder; states made of its embeddings name it.
+            scores: Whether the server tokenizes and gives prompt log-probabilities, as vLLM does;
+                `auto` asks it once.
+            concurrency: The most requests under way at once.
+            timeout: Seconds until an answer, or the next piece of a stream, is given up.
+            retries: How often a request is tried again when that may help.
+        """
+        self._url = base_url.rstrip("/")
+        self._model = model
+        self._embedding_model = embedding_model
+        self._given = embedder
+        self._scores = scores
+        self._concurrency = concurrency
+        self._client = Client(api_key, timeout, retries)
+        self._vllm = Vllm(self._client, self._url, model)
+        url = httpx.URL(self._url)
+        host = f"{url.host}:{url.port}" if url.port else url.host
+        self.base = f"{model}@{host}"
+        self.embedder = embedder_name if embedder else ""
+        if embedding_model:
+            self.embedder = f"{embedding_model}@{host}"
+
+    def __enter__(self) -> HttpBackend:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to the server."""
+        self._client.close()
+
+    @cached_property
+    def carries(self) -> frozenset[Need]:
+        """What this server can do; with `scores` at `auto`, it is asked at the first look."""
+        carried = set(CARRIED["http"])
+        if not self.embedder:
+            carried.discard("embed")
+        if not self._scores or (self._scores == "auto" and not self._vllm.tokenizes()):
+            return frozenset(carried - {"cut", "score"})
+        if self._scores == "auto" and not self._vllm.gives_scores():
+            carried.discard("score")
+        return frozenset(carried)
+
+    def generate(self, plans: Sequence[Plan], on_progress: Progress | None = None) -> list[Reply]:
+        """Answer every plan, several requests at once.
+
+        Args:
+            plans: The plans.
+            on_progress: Told how many plans are done, and of how many.
+
+        Returns:
+            One reply a plan.
+        """
+        require(self, plans, "generate")
+        return self._each(self._answer, [(plan,) for plan in plans], on_progress)
+
+    def stream(self, plan: Plan) -> Iterator[str]:
+        """Answer one plan in pieces; of several candidates, the first."""
+        require(self, [plan], "stream")
+        body = {**self._body(plan, plan.sampling.seed), "stream": True}
+        return self._pieces(body)
+
+    def score(
+        self,
+        plans: Sequence[Plan],
+        targets: Sequence[str],
+        on_progress: Progress | None = None,
+    ) -> list[Score]:
+        """Give the log-probability of each target as the answer to its plan.
+
+        Args:
+            plans: What comes before the targets.
+            targets: One text a plan; the end of the turn is not part of it.
+            on_progress: Told how many plans are done, and of how many.
+
+        Returns:
+            One score a plan.
+        """
+        require(self, plans, "score")
+        each = [(p.main.messages, text) for p, text in zip(plans, targets, strict=True)]
+        return self._each(self._vllm.score, each, on_progress)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Give unit vectors of shape (texts, width)."""
+        require(self, (), "embed")
+        if self._given and not self._embedding_model:
+            return self._given(texts)
+        parts = [
+            (list(texts[i : i + _EMBEDDED_AT_ONCE]),)
+            for i in range(0, len(texts), _EMBEDDED_AT_ONCE)
+        ]
+        found = self._each(self._embed, parts)
+        return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
+
+    def cut(self, text: str, limit: int | None = None) -> Piece:
+        """Keep the first `limit` tokens of a text by the server's own tokenizer."""
+        require(self, (), "cut")
+        return self._vllm.cut(text, limit)
+
+    def _each(
+        self,
+        call: Callable[..., _T],
+        arguments: Sequence[tuple[Any, ...]],
+        on_progress: Progress | None = None,
+    ) -> list[_T]:
+        """Call with each of the arguments, several at once; the first failure cancels the rest."""
+        results: list[_T] = []
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            futures = [pool.submit(call, *one) for one in arguments]
+            try:
+                for future in futures:
+                    results.append(future.result())
+                    if on_progress:
+                        on_progress(len(results), len(futures))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return results
+
+    def _body(self, plan: Plan, seed: int) -> dict[str, Any]:
+        sampling = plan.sampling
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": turns(plan.main.messages),
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": seed,
+        }
+        return {**body, "stop": list(sampling.stop)} if sampling.stop else body
+
+    def _answer(self, plan: Plan) -> Reply:
+        first = plan.sampling.seed
+        drawn = [
+            self._draw(self._body(plan, seed)) for seed in range(first, first + plan.candidates)
+        ]
+        return Reply(
+            text=drawn[0].text,
+            finish=drawn[0].finish,
+            prompt_tokens=sum(one.prompt_tokens for one in drawn),
+            tokens=sum(one.tokens for one in drawn),
+            candidates=tuple(one.text for one in drawn),
+        )
+
+    def _draw(self, body: Mapping[str, Any]) -> Reply:
+        data = self._client.post(f"{self._url}/chat/completions", body)
+        try:
+            choice = data["choices"][0]
+            text = choice["message"]["content"]
+            usage = data.get("usage") or {}
+            finish = self._finish(choice.get("finish_reason"))
+            read, wrote = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            raise strange(self.base, "a chat completion", data) from error
+        if not isinstance(text, str):
+            raise strange(self.base, "a chat completion with text", data)
+        return Reply(text, finish, read, wrote)
+
+    def _pieces(self, body: Mapping[str, Any]) -> Iterator[str]:
+        for event in self._client.events(f"{self._url}/chat/completions", body):
+            try:
+                # The last chunk may hold only the usage, and no choice.
+                choice = event["choices"][0] if event["choices"] else {"delta": {}}
+                piece = choice["delta"].get("content") or ""
+            except (KeyError, IndexError, TypeError, AttributeError) as error:
+                raise strange(self.base, "a chat completion chunk", event) from error
+            if choice.get("finish_reason"):
+                self._finish(choice["finish_reason"])
+            if piece:
+                yield piece
+
+    def _finish(self, reason: str | None) -> Literal["stop", "length"]:
+        if reason == "content_filter":
+            raise BackendFailure(f"{self.base} withheld its answer: its content filter struck")
+        return "length" if reason == "length" else "stop"
+
+    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
+        body = {"model": self._embedding_model, "input": texts, "encoding_format": "float"}
+        data = self._client.post(f"{self._url}/embeddings", body)
+        try:
+            rows = sorted(data["data"], key=lambda row: row["index"])
+            out = np.array([row["embedding"] for row in rows], np.float32)  # (texts, width)
+        except (KeyError, TypeError, ValueError) as error:
+            raise strange(self.base, "embeddings", data) from error
+        if len(out) != len(texts):
+            raise strange(self.base, f"{len(texts)} embeddings", data)
+        lengths = np.linalg.norm(out, axis=1, keepdims=True)  # (texts, 1)
+        return np.asarray(out / np.maximum(lengths, 1e-12), np.float32)

@@ -1,0 +1,237 @@
+"""A causal language model in memory: tokens in, hidden states and logits out.
+
+One lock around each forward pass keeps threads from fighting over the cores, so long jobs and
+streams take turns token by token. This file knows nothing of plans.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from ipse.backends.cache import remembered
+from ipse.backends.local.weights import quiet
+from ipse.errors import BackendFailure, InvalidPlan
+from ipse.plan import Message, Piece
+
+__all__ = ["Dtype", "LanguageModel", "load_model", "weight_files"]
+
+Dtype = Literal["auto", "float32", "bfloat16"]
+
+_CONTEXT = 8192
+"""Tokens, where a model does not say how many it can read."""
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageModel:
+    """A model with its tokenizer.
+
+    Attributes:
+        network: The network, frozen and in evaluation mode.
+        tokenizer: The tokenizer, with a chat template.
+        turn: Held during each forward pass.
+    """
+
+    network: Any
+    tokenizer: Any
+    turn: Lock = field(default_factory=Lock, repr=False)
+
+    @cached_property
+    def context(self) -> int:
+        """The most tokens the model can read and write."""
+        stated = getattr(self.network.config, "max_position_embeddings", None) or _CONTEXT
+        return min(int(stated), int(self.tokenizer.model_max_length))
+
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a turn."""
+        stated = self.network.generation_config.eos_token_id
+        listed = stated if isinstance(stated, list) else [stated]
+        return frozenset(t for t in (*listed, self.tokenizer.eos_token_id) if t is not None)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self.network.device
+        return device
+
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Give the tokens of a conversation, up to where the assistant's turn begins."""
+        turns = [{"role": m.role, "content": self._plain(m.content)} for m in messages]
+        text = self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        # The template writes every special token itself, so the tokenizer must add none.
+        return self._encode(text)
+
+    def tokens(self, text: str) -> list[int]:
+        """Give the tokens of a text that stands inside a turn."""
+        return self._encode(self._plain(text))
+
+    def cut(self, text: str, limit: int | None) -> Piece:
+        """Keep the first `limit` tokens of a text, whole characters only; None keeps all."""
+        plain = self._plain(text)
+        found = self.tokenizer(
+            plain, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        spans = found["offset_mapping"]
+        if limit is None or len(spans) <= limit:
+            return Piece(text, len(spans))
+        # Where the next token begins: the beginning of a character even if it is cut through.
+        end = spans[max(limit, 0)][0]
+        return Piece(plain[:end], sum(stop <= end for _, stop in spans[:limit]))
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
+
+    def _plain(self, text: str) -> str:
+        # What people wrote must not act as control tokens: `<|im_end|>` becomes `< |im_end|>`.
+        for token in self.tokenizer.all_special_tokens:
+            if token in text:
+                text = text.replace(token, f"{token[:1]} {token[1:]}")
+        return text
+
+    def fits(self, prompt: int, target: int = 1) -> None:
+        """Refuse what the model cannot read.
+
+        Args:
+            prompt: Tokens to read.
+            target: Tokens that have to fit behind them.
+
+        Raises:
+            InvalidPlan: If it is more than the context holds.
+        """
+        if prompt + target > self.context:
+            raise InvalidPlan(
+                f"the prompt has {prompt} tokens and {target} must follow, but the model holds "
+                f"{self.context}. Retrieve fewer records or shorten them"
+            )
+
+    @torch.inference_mode()
+    def read(
+        self,
+        ids: Tensor,
+        cache: DynamicCache | None = None,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """Run the network's trunk.
+
+        Args:
+            ids: The tokens, (batch, length).
+            cache: The keys and values of what was read before; grows.
+            mask: 1 where there is a token and 0 where there is padding, (batch, past + length);
+                without one, everything is a token.
+            positions: Each token's place in its text, (batch, length); without them, one after
+                another behind the cache.
+
+        Returns:
+            The hidden states, (batch, length, hidden).
+        """
+        with self.turn:
+            output = self.network.base_model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=cache is not None,
+            )
+        hidden: Tensor = output.last_hidden_state  # (batch, length, hidden)
+        return hidden
+
+    @torch.inference_mode()
+    def logprobs(self, hidden: Tensor) -> Tensor:
+        """Give next-token log-probabilities in nats, float32: (..., hidden) to (..., vocab)."""
+        with self.turn:
+            logits: Tensor = self.network.get_output_embeddings()(hidden)  # (..., vocab)
+            return torch.log_softmax(logits.float(), dim=-1)
+
+    def new_cache(self) -> DynamicCache:
+        """Give an empty cache of keys and values."""
+        return DynamicCache(config=self.network.config)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """List the files that hold a model's weights, in order."""
+    return sorted(folder.glob("*.safetensors"))
+
+
+def load_model(folder: Path, dtype: Dtype = "auto", identity: str = "") -> LanguageModel:
+    """Load a model into memory.
+
+    Args:
+        folder: Configuration, tokenizer and safetensors.
+        dtype: The number format of the weights; `auto` takes the faster one, measured once.
+        identity: What the weights are, to remember the measurement by.
+
+    Returns:
+        The model.
+
+    Raises:
+        BackendFailure: If the folder does not hold a model that can be run.
+    """
+    if dtype == "auto":
+        key = f"dtype {_processor()} {identity or folder.resolve()}"
+        dtype = "bfloat16" if remembered(key, lambda: _faster(folder)) == "bfloat16" else "float32"
+    model = _open(folder, dtype)
+    if not model.tokenizer.chat_template:
+        raise BackendFailure(f"the model in {str(folder)!r} has no chat template; use a chat model")
+    _check_head(model)
+    return model
+
+
+def _open(folder: Path, dtype: str) -> LanguageModel:
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            network: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=getattr(torch, dtype), local_files_only=True
+            )
+    # transformers raises a different error for each way in which a folder can be broken.
+    except Exception as error:
+        raise BackendFailure(
+            f"cannot load a model from {str(folder)!r}: {error}. "
+            "If this is Ipse's cache, delete that folder: it is made again at the next use"
+        ) from error
+    network.eval().requires_grad_(False)
+    return LanguageModel(network.to("cuda") if torch.cuda.is_available() else network, tokenizer)
+
+
+def _check_head(model: LanguageModel) -> None:
+    # Some architectures scale or cap their logits after the head, which `logprobs` would leave out.
+    ids = torch.tensor([[0, 1, 2]], device=model.device)
+    with torch.inference_mode():
+        stated = torch.log_softmax(model.network(ids, use_cache=False).logits.float(), dim=-1)
+    if not torch.allclose(model.logprobs(model.read(ids)), stated, atol=0.1):
+        kind = model.network.config.model_type
+        raise BackendFailure(f"models of type {kind!r} transform their logits; not carried yet")
+
+
+def _faster(folder: Path) -> str:
+    seconds: dict[str, float] = {}
+    for name in ("float32", "bfloat16"):
+        model = _open(folder, name)
+        ids = torch.ones(2, 128, dtype=torch.long, device=model.device)  # (batch, length)
+        model.read(ids)
+        start = time.perf_counter()
+        model.read(ids)
+        seconds[name] = time.perf_counter() - start
+    return min(seconds, key=lambda name: seconds[name])
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    flags = [line for line in lines if line.startswith(("model name", "flags"))]
+    return " ".join(flags[:2]) or platform.processor()
