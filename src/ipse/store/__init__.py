@@ -1,0 +1,25 @@
+"""Where records and states are kept: one database file, and a folder of artefacts beside it."""
+
+from ipse.store.store import Store
+from ipse.store.values import (
+    Added,
+    ArtifactSummary,
+    Imported,
+    Manifest,
+    Page,
+    Person,
+    Receipt,
+    StateSummary,
+)
+
+__all__ = [
+    "Added",
+    "ArtifactSummary",
+    "Imported",
+    "Manifest",
+    "Page",
+    "Person",
+    "Receipt",
+    "StateSummary",
+    "Store",
+]

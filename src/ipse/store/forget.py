@@ -1,0 +1,83 @@
+"""Forgetting: records, every state made from them however indirectly, and their artefacts.
+
+Each function works inside the caller's transaction; files go after it, by `Artifacts.sweep`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Select, delete, func, insert, select, union
+
+from ipse.errors import UnknownUser
+from ipse.store.records import find_record, revision_of, touch
+from ipse.store.schema import forgotten, lineage, owned, parents, records, states, users
+from ipse.store.states import parents_of, prune, remove, summaries
+from ipse.store.values import ArtifactSummary, Receipt, StateSummary
+
+__all__ = ["forget_record", "forget_user"]
+
+
+def forget_user(connection: Connection, user_id: str) -> Receipt:
+    """Forget a person whole; `Store.forget_user` says more."""
+    if not revision_of(connection, user_id):
+        raise UnknownUser(f"there is nobody {user_id!r} in this store. List people: ipse users")
+    theirs = select(records.c.id).where(owned(records, user_id))
+    ids = tuple(connection.scalars(theirs.order_by(records.c.time, records.c.id)))
+    made = select(lineage.c.state).where(lineage.c.record.in_(theirs))
+    own = select(states.c.id).where(owned(states, user_id))
+    erased, artifacts = _erase(connection, [made, own])
+    connection.execute(delete(records).where(owned(records, user_id)))
+    _drop(connection, user_id)
+    return Receipt(user_id, ids, erased, artifacts)
+
+
+def forget_record(
+    connection: Connection, record_id: str, user_id: str | None, *, leave: bool = True
+) -> Receipt:
+    """Forget one record; `Store.forget_record` says more.
+
+    Args:
+        connection: A writer's.
+        record_id: The record's id.
+        user_id: Whose it must be; None is anyone's.
+        leave: Whether a person whose last record this is leaves the store with it.
+
+    Returns:
+        What was removed.
+    """
+    record = find_record(connection, record_id, user_id)
+    if leave and _is_last(connection, record.user):
+        return forget_user(connection, record.user)
+    made = select(lineage.c.state).where(lineage.c.record == record_id)
+    erased, artifacts = _erase(connection, [made])
+    mine = owned(records, record.user), records.c.id == record_id
+    connection.execute(delete(records).where(*mine))
+    touch(connection, {record.user: -1})
+    return Receipt(record.user, (record_id,), erased, artifacts)
+
+
+def _erase(
+    connection: Connection, seeds: list[Select[tuple[str]]]
+) -> tuple[tuple[StateSummary, ...], tuple[ArtifactSummary, ...]]:
+    """Remove the states that the queries find, and every state made from one of them."""
+    seed = union(*seeds).subquery()
+    tainted = select(seed.c[0]).cte("tainted", recursive=True)
+    tainted = tainted.union(select(parents.c.state).join(tainted, parents.c.parent == tainted.c[0]))
+    ids = list(connection.scalars(select(tainted.c[0])))
+    erased = summaries(connection, ids)
+    above = parents_of(connection, ids)
+    lost = remove(connection, ids)
+    lost |= prune(connection, above)
+    return tuple(erased), tuple(ArtifactSummary(*item) for item in sorted(lost.items()))
+
+
+def _is_last(connection: Connection, user_id: str) -> bool:
+    return connection.execute(select(users.c.records).where(owned(users, user_id))).scalar() == 1
+
+
+def _drop(connection: Connection, user_id: str) -> None:
+    """Take a person off the list, and keep their revision from ever being given again."""
+    revision = revision_of(connection, user_id)
+    connection.execute(delete(users).where(owned(users, user_id)))
+    floor = connection.execute(select(func.max(forgotten.c.revision))).scalar() or 0
+    connection.execute(delete(forgotten))
+    connection.execute(insert(forgotten).values(revision=max(floor, revision)))

@@ -1,0 +1,79 @@
+"""Keeping and reading states whole: their rows in the database, their arrays in the folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+from ipse import tensors
+from ipse.errors import Conflict, StoreFailure
+from ipse.state import SavedState, StateKey
+from ipse.store import states
+from ipse.store.artifacts import Artifacts
+from ipse.store.database import Database
+
+__all__ = ["keep", "load", "read"]
+
+
+def keep(database: Database, artifacts: Artifacts, saved: SavedState) -> SavedState:
+    """Keep a state as the current one of its key; `Store.keep` says more.
+
+    All is checked and written under one lock: what is forgotten meanwhile waits, and then finds
+    this state; what was forgotten before is missed here.
+    """
+    artifact = tensors.content_hash(saved.state.arrays) if saved.state.arrays else None
+    saved = replace(saved, id=uuid4().hex, state=replace(saved.state, artifact=artifact))
+    slot = states.slot_of(saved.key)
+    with database.writing() as connection:
+        if why := states.missing(connection, saved):
+            raise Conflict(f"this {saved.key.method!r} state cannot be kept: {why}. Enroll again")
+        if artifact is not None:
+            artifacts.put(artifact, saved.state.arrays)
+        replaced = states.supersede(connection, slot)
+        states.insert_state(connection, saved, slot)
+        states.prune(connection, replaced)
+    return load(artifacts, saved)
+
+
+def read(database: Database, artifacts: Artifacts, key: StateKey) -> SavedState | None:
+    """Read the current state of a key; `Store.state` says more."""
+    slot = states.slot_of(key)
+    while True:
+        with database.reading() as connection:
+            row = states.current(connection, slot)
+            if row is None:
+                return None
+            saved = states.saved_state(connection, row)
+        try:
+            return load(artifacts, saved)
+        except StoreFailure:
+            with database.reading() as connection:
+                again = states.current(connection, slot)
+            if again is not None and again.id == saved.id:
+                raise  # it was not replaced while we looked: it is damaged
+
+
+def load(artifacts: Artifacts, saved: SavedState) -> SavedState:
+    """Give a state with its arrays.
+
+    Args:
+        artifacts: Where the arrays are.
+        saved: The state; its own arrays are not looked at.
+
+    Returns:
+        The state, its arrays mapped into memory, read only.
+
+    Raises:
+        StoreFailure: If its artefact is damaged or missing.
+    """
+    if saved.state.artifact is None:
+        return saved
+    try:
+        arrays = artifacts.load(saved.state.artifact)
+    except (StoreFailure, FileNotFoundError) as error:
+        way_out = "ipse fit" if saved.key.user is None else f"ipse enroll {saved.key.user}"
+        raise StoreFailure(
+            f"the arrays of the {saved.key.method!r} state {saved.id} cannot be read: {error}. "
+            f"Make it again with: {way_out}"
+        ) from error
+    return replace(saved, state=replace(saved.state, arrays=arrays))

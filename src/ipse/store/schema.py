@@ -1,0 +1,183 @@
+"""The tables, in SQLAlchemy Core, and the one condition that says whose a row is.
+
+    users     one row a person: how many records, and a revision that moves with every change
+    records   what is known; clustered by (user, time, id), so a person's latest N is one range
+    states    what was learned; `slot` marks the current state of a key
+    lineage   state -> the records it was made from, in the method's order
+    parents   state -> the states it was made from
+    doomed    artefact files whose state is gone; deleted after the commit, or at the next open
+    forgotten the highest revision of anyone forgotten: new people start above it
+
+Times are whole microseconds since 1970, UTC: exact, and the same in every database.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from ipse.errors import UsageError
+
+__all__ = [
+    "VERSION",
+    "Name",
+    "as_json",
+    "chunks",
+    "doomed",
+    "forgotten",
+    "lineage",
+    "metadata",
+    "micros",
+    "moment",
+    "owned",
+    "parents",
+    "records",
+    "states",
+    "users",
+]
+
+VERSION = "0001"
+"""The newest migration; a file that says otherwise is migrated, or refused if it is newer."""
+
+# Pages and cursors rely on one order of names everywhere: that of their code points.
+Name = Text().with_variant(String(collation="C"), "postgresql")
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("user", Name, ForeignKey("users.id"), primary_key=True),
+    Column("time", BigInteger, primary_key=True),
+    Column("id", Name, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("input", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("rejected", Text),
+    Column("source", Text, nullable=False),
+    Column("meta", Text, nullable=False),
+    Column("uses", Text, nullable=False),
+    Index("ix_records_id", "id", unique=True),
+    sqlite_with_rowid=False,
+)
+
+states = Table(
+    "states",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("slot", Text),  # the key's hash while it is current; null once it is replaced
+    Column("method", Text, nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("user", Name, ForeignKey("users.id")),
+    Column("base", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Column("artifact", Text),
+    Column("nbytes", BigInteger, nullable=False),
+    Column("made", BigInteger, nullable=False),
+    Index("ix_states_slot", "slot", unique=True),
+    Index("ix_states_user", "user"),
+    Index("ix_states_artifact", "artifact"),
+)
+
+lineage = Table(
+    "lineage",
+    metadata,
+    Column("state", Name, ForeignKey("states.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("record", Name, ForeignKey("records.id"), nullable=False),
+    Index("ix_lineage_record", "record"),
+    sqlite_with_rowid=False,
+)
+
+parents = Table(
+    "parents",
+    metadata,
+    Column("state", Name, ForeignKey("states.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("parent", Name, ForeignKey("states.id"), nullable=False),
+    Index("ix_parents_parent", "parent"),
+    sqlite_with_rowid=False,
+)
+
+doomed = Table(
+    "doomed", metadata, Column("artifact", Name, primary_key=True), sqlite_with_rowid=False
+)
+
+forgotten = Table("forgotten", metadata, Column("revision", BigInteger, nullable=False))
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_CHUNK = 1000  # names in one IN (...): far below every database's limit on parameters
+
+T = TypeVar("T")
+
+
+def owned(table: Table, user_id: str) -> ColumnElement[bool]:
+    """Say which rows are one person's: no query reads or writes a person's rows without it."""
+    return (table.c.id if table is users else table.c.user) == user_id
+
+
+def micros(time: datetime) -> int:
+    """Give a time as whole microseconds since 1970, UTC.
+
+    Args:
+        time: The time; it must have a zone.
+
+    Returns:
+        The microseconds; negative before 1970.
+
+    Raises:
+        UsageError: If it has no zone.
+    """
+    if time.tzinfo is None:
+        raise UsageError(f"a time needs a time zone; got {time!r}. Try {time.isoformat()}+00:00")
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def moment(microseconds: int) -> datetime:
+    """Give the time that `micros` gave as a number."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def as_json(value: object) -> str:
+    """Give JSON text that is the same for equal data, whatever the order of its keys."""
+    return json.dumps(value, sort_keys=True, allow_nan=False)
+
+
+def chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    """Cut items into lists that fit into one statement."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield chunk

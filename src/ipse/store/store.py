@@ -1,0 +1,300 @@
+"""The store: everything that is known of people, and everything that was learned from it.
+
+What it does not know: methods, models, plans. It keeps what it is given, gives back what it kept,
+and when something is forgotten it forgets all that was made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ipse.records import Kind, Record, User
+from ipse.state import SavedState, StateKey
+from ipse.store import forget, learned, records, states, transfer
+from ipse.store.artifacts import Artifacts
+from ipse.store.database import Database
+from ipse.store.values import Added, Imported, Manifest, Page, Person, Receipt, StateSummary
+
+__all__ = ["Store"]
+
+_LOG_PATIENCE = 2.0  # seconds that a deletion waits for readers, who hold the log
+
+
+class Store:
+    """Records and states of many people, safe with many threads and processes.
+
+    Every write is durable before it is answered, and whole or not at all. A person is there as
+    long as a record of theirs is.
+
+    Args:
+        database: Where the rows are.
+        artifacts: Where the arrays are.
+    """
+
+    def __init__(self, database: Database, artifacts: Artifacts) -> None:
+        self._database, self._artifacts = database, artifacts
+
+    @classmethod
+    def open(cls, where: str | Path) -> Store:
+        """Open a store, made if need be, and finish what a crash left undone.
+
+        Args:
+            where: A path such as `ipse.db`, or a URL; artefacts stand beside it, in
+                `ipse.db.artifacts`.
+
+        Returns:
+            The store; close it, or use it in a `with`.
+
+        Raises:
+            StoreFailure: If it cannot be opened, is no store, or is newer than this Ipse.
+        """
+        database = Database(where)
+        folder = database.path.with_name(f"{database.path.name}.artifacts")
+        try:
+            store = cls(database, Artifacts(folder))
+            store._sweep()
+            database.empty_log(patience=0)  # whoever reads just now is not waited for
+        except BaseException:
+            database.close()
+            raise
+        return store
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(self, items: Iterable[Record]) -> Added:
+        """Add records: all of them, or on an error none.
+
+        Args:
+            items: The records, of any number of people; read to the end before the store is locked.
+
+        Returns:
+            How many are new, and how many were there already with equal content.
+
+        Raises:
+            Conflict: If an id is taken by a record with other content.
+        """
+        batch = list(items)
+        rows = records.record_rows(batch)
+        with self._database.writing() as connection:
+            new = records.add_records(connection, rows).new
+        return Added(new, len(batch) - new)
+
+    def replace(self, record_id: str, record: Record) -> Receipt:
+        """Forget a record, with all that was made from it, and add another in its place.
+
+        Args:
+            record_id: The record that goes.
+            record: The one that comes; of the same person.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            UnknownRecord: If the person has no such record.
+            Conflict: If the new record's id is taken by a record with other content.
+        """
+        rows = records.record_rows([record])
+        with self._database.writing() as connection:
+            receipt = forget.forget_record(connection, record_id, record.user, leave=False)
+            records.add_records(connection, rows)
+        return self._erased(receipt)
+
+    def user(
+        self,
+        user_id: str,
+        before: datetime | None = None,
+        kinds: Sequence[Kind] | None = None,
+        latest: int | None = None,
+    ) -> User:
+        """Read one person's records, oldest first.
+
+        Args:
+            user_id: Who.
+            before: Only what happened strictly before this time.
+            kinds: Only these kinds.
+            latest: Only the latest so many of those.
+
+        Returns:
+            The view.
+
+        Raises:
+            UnknownUser: If there is no such person.
+        """
+        with self._database.reading() as connection:
+            return records.view(connection, user_id, before, kinds, latest)
+
+    def record(self, record_id: str, user_id: str | None = None) -> Record:
+        """Read one record.
+
+        Args:
+            record_id: The record's id.
+            user_id: Whose it must be; another person's is then as unknown as one that is nowhere.
+
+        Returns:
+            The record.
+
+        Raises:
+            UnknownRecord: If there is no such record.
+        """
+        with self._database.reading() as connection:
+            return records.find_record(connection, record_id, user_id)
+
+    def records(
+        self,
+        user_id: str,
+        limit: int = 100,
+        cursor: str | None = None,
+        kinds: Sequence[Kind] | None = None,
+    ) -> Page[Record]:
+        """Read one person's records newest first, a page at a time; nobody has an empty page."""
+        with self._database.reading() as connection:
+            return records.page_of_records(connection, user_id, limit, cursor, kinds)
+
+    def users(self, limit: int = 100, cursor: str | None = None) -> Page[Person]:
+        """Read who there is, in the order of ids, a page at a time."""
+        with self._database.reading() as connection:
+            return records.page_of_people(connection, limit, cursor)
+
+    def revision(self, user_id: str) -> int:
+        """Give a number that grows with every change of a person's records; 0 is nobody.
+
+        It is never given twice, not even to one who was forgotten and came back.
+        """
+        with self._database.reading() as connection:
+            return records.revision_of(connection, user_id)
+
+    def count(self) -> int:
+        """Give how many records there are, of everyone."""
+        with self._database.reading() as connection:
+            return records.count_records(connection)
+
+    def keep(self, saved: SavedState) -> SavedState:
+        """Keep a state, as the current one of its key.
+
+        Args:
+            saved: The state; it is given a new id.
+
+        Returns:
+            The state as it is kept: with its id and its artefact's name, its arrays read only.
+
+        Raises:
+            Conflict: If a record or state it was made from is gone, forgotten meanwhile or before.
+        """
+        try:
+            return learned.keep(self._database, self._artifacts, saved)
+        finally:
+            self._sweep()
+
+    def state(self, key: StateKey) -> SavedState | None:
+        """Read the current state of a key, if there is one.
+
+        Args:
+            key: What it is of.
+
+        Returns:
+            The state, its arrays mapped into memory and checked against their hash.
+
+        Raises:
+            StoreFailure: If its artefact is damaged or missing.
+        """
+        return learned.read(self._database, self._artifacts, key)
+
+    def state_id(self, key: StateKey) -> str | None:
+        """Give the id of the current state of a key: what a cached state is checked against."""
+        with self._database.reading() as connection:
+            row = states.current(connection, states.slot_of(key))
+            return None if row is None else row.id
+
+    def states(self, user_id: str | None = None) -> list[StateSummary]:
+        """List the states of one person at a glance, or of all; oldest first."""
+        with self._database.reading() as connection:
+            return states.list_states(connection, user_id)
+
+    def forget_user(self, user_id: str) -> Receipt:
+        """Forget a person: their records, and every state made from one of those.
+
+        Args:
+            user_id: Who.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            UnknownUser: If there is no such person.
+        """
+        with self._database.writing() as connection:
+            receipt = forget.forget_user(connection, user_id)
+        return self._erased(receipt)
+
+    def forget_record(self, record_id: str, user_id: str | None = None) -> Receipt:
+        """Forget a record, and every state made from it; who has no other leaves the store.
+
+        Args:
+            record_id: The record's id.
+            user_id: Whose it must be; another person's is then as unknown as one that is not there.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            UnknownRecord: If there is no such record.
+        """
+        with self._database.writing() as connection:
+            receipt = forget.forget_record(connection, record_id, user_id)
+        return self._erased(receipt)
+
+    def export_user(self, user_id: str, path: str | Path) -> Manifest:
+        """Write one person's records and states to one zip file.
+
+        Args:
+            user_id: Who.
+            path: The file; one that is there is replaced.
+
+        Returns:
+            What was written.
+
+        Raises:
+            UnknownUser: If there is no such person.
+            StoreFailure: If an artefact is damaged or the disk refuses.
+        """
+        return transfer.export_user(self._database, self._artifacts, user_id, Path(path))
+
+    def import_user(self, path: str | Path) -> Imported:
+        """Read what `export_user` wrote: all of it, or on an error none.
+
+        Args:
+            path: The file.
+
+        Returns:
+            What is new, what was there, and which states were left out.
+
+        Raises:
+            InvalidFile: If the file is not a whole export.
+            Conflict: If a record or a state of the same id is there with other content.
+        """
+        try:
+            return transfer.import_user(self._database, self._artifacts, Path(path))
+        finally:
+            self._sweep()
+
+    def _erased(self, receipt: Receipt) -> Receipt:
+        self._sweep()
+        self._database.empty_log(_LOG_PATIENCE)
+        return receipt
+
+    def _sweep(self) -> None:
+        with self._database.reading() as connection:
+            clean = self._artifacts.is_clean(connection)
+        if not clean:
+            with self._database.writing() as connection:
+                self._artifacts.sweep(connection)

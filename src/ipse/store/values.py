@@ -1,0 +1,166 @@
+"""What a store answers with: small, frozen, printable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from ipse.state import StateKey
+
+__all__ = [
+    "Added",
+    "ArtifactSummary",
+    "Imported",
+    "Manifest",
+    "Page",
+    "Person",
+    "Receipt",
+    "StateSummary",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of a batch of records: how many are new, how many were there already."""
+
+    new: int
+    known: int
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """A part of a list.
+
+    Attributes:
+        items: The part.
+        cursor: What to ask the next part with; None at the end.
+    """
+
+    items: tuple[T, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person at a glance.
+
+    Attributes:
+        id: Who it is.
+        records: How many records there are.
+        first: The time of the oldest, in UTC.
+        last: The time of the newest, in UTC.
+    """
+
+    id: str
+    records: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True)
+class ArtifactSummary:
+    """An artefact file: its content-hashed name and the size of its arrays, in bytes."""
+
+    name: str
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class StateSummary:
+    """A state at a glance.
+
+    Attributes:
+        id: The state's id.
+        key: What it is of.
+        records: How many records it was made from.
+        nbytes: The size of its arrays, in bytes.
+        made: When, in UTC.
+        current: False once replaced; such a state stays while another made from it does.
+    """
+
+    id: str
+    key: StateKey
+    records: int
+    nbytes: int
+    made: datetime
+    current: bool = True
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a deletion removed. It holds ids and sizes, and nothing of what was forgotten.
+
+    Attributes:
+        user: Whose data it was.
+        records: The ids of the records.
+        states: Every state made from them, directly or by way of another state.
+        artifacts: The files that went with the states.
+        when: When, in UTC.
+    """
+
+    user: str
+    records: tuple[str, ...]
+    states: tuple[StateSummary, ...] = ()
+    artifacts: tuple[ArtifactSummary, ...] = ()
+    when: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the receipt as JSON-able data fit for the person: no one else's id is in it."""
+        return {
+            "user": self.user,
+            "when": self.when.isoformat(),
+            "records": list(self.records),
+            "states": [self._shown(state) for state in self.states],
+            "artifacts": [{"name": a.name, "bytes": a.nbytes} for a in self.artifacts],
+        }
+
+    def _shown(self, state: StateSummary) -> dict[str, Any]:
+        owners = {self.user: "own", None: "shared"}
+        return {
+            "id": state.id,
+            "method": state.key.method,
+            "settings": state.key.settings,
+            "base": state.key.base,
+            "of": owners.get(state.key.user, "another person"),
+            "records": state.records,
+            "bytes": state.nbytes,
+        }
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an export holds.
+
+    Attributes:
+        user: Whose data it is.
+        records: How many records.
+        states: How many states.
+        members: The sha256 of every other member of the archive, by name.
+    """
+
+    user: str
+    records: int
+    states: int
+    members: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of an export that was read in.
+
+    Attributes:
+        user: Whose data it is.
+        records: What became of the records.
+        states: How many states are new.
+        left_out: The ids of states that were not taken: something they were made from is not in
+            this store, or this store has a current state of the same key.
+    """
+
+    user: str
+    records: Added
+    states: int
+    left_out: tuple[str, ...] = ()
