@@ -38,6 +38,7 @@ __all__ = [
     "UnknownRecord",
     "UnknownUser",
     "UsageError",
+    "missing_extra",
     "unknown",
 ]
 
@@ -95,10 +96,6 @@ class MissingExtra(UsageError):
 
     status = 501
 
-    def __init__(self, package: str, extra: str, command: str = "") -> None:
-        command = command or f"pip install 'ipse[{extra}]'"
-        super().__init__(f"{package!r} is not installed. Run: {command}")
-
 
 class Failure(IpseError):
     """The caller did nothing wrong."""
@@ -133,3 +130,18 @@ def unknown(what: str, name: str, known: Iterable[str], error: type[Unknown] = U
     hint = f" Did you mean {close[0]!r}?" if close else ""
     choices = ", ".join(names) or "none"
     return error(f"unknown {what} {name!r}.{hint} Known: {choices}")
+
+
+def missing_extra(package: str, extra: str, command: str = "") -> MissingExtra:
+    """Say that an optional dependency is not installed, and how to get it.
+
+    Args:
+        package: What is missing.
+        extra: The extra of ours that brings it.
+        command: What installs it, where the extra does not.
+
+    Returns:
+        The error, ready to be raised.
+    """
+    command = command or f"pip install 'ipse[{extra}]'"
+    return MissingExtra(f"{package!r} is not installed. Run: {command}")

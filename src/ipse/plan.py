@@ -16,17 +16,12 @@ from ipse.errors import InvalidPlan
 __all__ = [
     "NEEDS",
     "Adapter",
-    "Cut",
-    "Embed",
     "Fusion",
     "Message",
     "Need",
-    "Piece",
     "Plan",
-    "Reply",
     "Role",
     "Sampling",
-    "Score",
     "Steering",
     "Stream",
 ]
@@ -291,68 +286,3 @@ def _stream(data: Mapping[str, Any]) -> Stream:
     fields["adapters"] = tuple(Adapter(**a) for a in fields.get("adapters", ()))
     fields["steering"] = tuple(Steering(**s) for s in fields.get("steering", ()))
     return Stream(**fields)
-
-
-@dataclass(frozen=True)
-class Embed:
-    """A method's request for the embeddings of some texts: unit vectors of (texts, width)."""
-
-    texts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A method's request for the first `limit` tokens of a text, all of them where it is None."""
-
-    text: str
-    limit: int | None = None
-
-
-@dataclass(frozen=True)
-class Piece:
-    """The answer to a `Cut`: the text that is left, and how many tokens it has."""
-
-    text: str
-    tokens: int
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A backend's answer to a plan.
-
-    Attributes:
-        text: The answer.
-        finish: `stop` at the end of the turn or a stop text, `length` at `max_tokens`.
-        prompt_tokens: Tokens read, over all streams.
-        tokens: Tokens generated.
-        candidates: The answers drawn; the first is `text`.
-    """
-
-    text: str
-    finish: Literal["stop", "length"] = "stop"
-    prompt_tokens: int = 0
-    tokens: int = 0
-    candidates: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Score:
-    """How likely a text is as the answer to a plan.
-
-    Attributes:
-        logprobs: The natural log-probability of each token of the text, in nats.
-        prompt_tokens: Tokens read before the text, over all streams.
-    """
-
-    logprobs: tuple[float, ...]
-    prompt_tokens: int = 0
-
-    @property
-    def nats(self) -> float:
-        """The negative log-likelihood of the whole text, in nats."""
-        return -math.fsum(self.logprobs)
-
-    @property
-    def tokens(self) -> int:
-        """How many tokens the text has."""
-        return len(self.logprobs)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,10 +43,6 @@ MAX_CHARACTERS = 1_000_000
 _MAX_NAME = 256
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One thing a person said, wrote, chose, rated, was or preferred.
@@ -81,7 +76,7 @@ class Record:
     output: str
     input: str = ""
     rejected: str | None = None
-    time: datetime = field(default_factory=_now)
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
     source: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
     uses: frozenset[Use] = DEFAULT_USES
@@ -91,6 +86,8 @@ class Record:
         _check(self)
         object.__setattr__(self, "time", self.time.astimezone(UTC))
         object.__setattr__(self, "uses", frozenset(self.uses))
+        # As JSON gives it back: tuples are lists, every key is text.
+        object.__setattr__(self, "meta", json.loads(json.dumps(dict(self.meta))))
         if not self.id:
             object.__setattr__(self, "id", _digest(self))
 
@@ -136,7 +133,6 @@ class Record:
         if "uses" in fields:
             if not isinstance(fields["uses"], list | tuple | set | frozenset):
                 raise InvalidRecord(f"uses must be a list of {', '.join(USES)}")
-            fields["uses"] = frozenset(fields["uses"])
         return cls(**fields)
 
 
@@ -177,25 +173,17 @@ class User:
         return self.records[max(0, len(self.records) - count) :]
 
     def record(self, record_id: str) -> Record:
-        """Look a record of this view up.
-
-        Args:
-            record_id: The record's id.
-
-        Returns:
-            The record.
-
-        Raises:
-            UnknownRecord: If it is not in this view.
-        """
+        """Give a record of this view by its id, or raise `UnknownRecord`."""
         if record_id not in self._by_id:
             raise UnknownRecord(f"user {self.id!r} has no record {record_id!r} in this view")
         return self._by_id[record_id]
 
     def _keep(self, mask: Sequence[bool]) -> User:
-        if all(mask):
-            return self
-        return User(self.id, tuple(r for r, kept in zip(self.records, mask, strict=True) if kept))
+        return (
+            self
+            if all(mask)
+            else User(self.id, tuple(r for r, kept in zip(self.records, mask, strict=True) if kept))
+        )
 
     @cached_property
     def _allowed(self) -> dict[Use, User]:
@@ -287,14 +275,12 @@ def _check_rejected(record: Record) -> None:
 def _parse_time(value: object) -> datetime:
     if isinstance(value, datetime):
         return value
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InvalidRecord(f"a time is ISO 8601 with a zone, or seconds since 1970; got {value!r}")
     try:
         if isinstance(value, str):
             return datetime.fromisoformat(value)
-        if not math.isfinite(value):
-            raise ValueError("not finite")
-        return datetime.fromtimestamp(value, UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+        raise ValueError(value)
     except (ValueError, OverflowError, OSError) as error:
         raise InvalidRecord(
             f"a time is ISO 8601 with a zone, or seconds since 1970; got {value!r}"

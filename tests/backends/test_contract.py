@@ -10,7 +10,8 @@ import pytest
 from ipse.backends import BACKENDS, open_backend
 from ipse.backends.carry import CARRIED, require
 from ipse.errors import NotCarried, Unknown
-from ipse.plan import NEEDS, Adapter, Fusion, Piece, Plan, Sampling, Steering
+from ipse.lm import Piece
+from ipse.plan import NEEDS, Adapter, Fusion, Plan, Sampling, Steering
 
 PLANS = [
     Plan.ask("Why?", sampling=Sampling(max_tokens=12)),

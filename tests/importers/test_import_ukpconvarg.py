@@ -40,7 +40,7 @@ def test_a_judgement_is_a_reason_and_a_choice(tmp_path):
     assert content.input == (
         "Topic: Ban plastic water bottles (No bad for the economy)\n\n"
         "Argument 1: Water is life.\n\nArgument 2: Jobs.\n\n"
-        "Verdict: argument 2 is more convincing.\n\nSay why, in one sentence."
+        "More convincing: argument 2.\n\nSay why, in one sentence."
     )
     assert (content.kind, content.output) == ("content", "It is clear.")
     assert (preference.output, preference.rejected) == ("Jobs.", "Water is life.")
@@ -56,7 +56,7 @@ def test_a_judgement_is_a_reason_and_a_choice(tmp_path):
 
 def test_a_tie_keeps_the_order_and_says_so(tmp_path):
     content, preference = read("ukpconvarg", written(tmp_path, judgement("equal")))
-    assert "Verdict: both arguments are equally convincing." in content.input
+    assert "More convincing: both alike." in content.input
     assert (preference.output, preference.rejected) == ("Water is life.", "Jobs.")
     assert preference.meta["tie"] is True
 

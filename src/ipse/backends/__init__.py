@@ -6,7 +6,7 @@ import inspect
 from importlib import import_module
 from typing import Any, cast
 
-from ipse.errors import MissingExtra, unknown
+from ipse.errors import missing_extra, unknown
 from ipse.lm import LM
 
 __all__ = ["BACKENDS", "open_backend"]
@@ -38,7 +38,7 @@ def open_backend(name: str, **settings: Any) -> LM:
     try:
         backend = getattr(import_module(module), symbol)
     except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or module, name) from error
+        raise missing_extra(error.name or module, name) from error
     known = [key for key in inspect.signature(backend).parameters if key != "self"]
     for key in settings:
         if key not in known:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from ipse.backends.carry import CARRIED, require
 from ipse.errors import NotCarried
-from ipse.plan import Need, Piece, Plan, Reply, Score, Stream
+from ipse.lm import Piece, Reply, Score
+from ipse.plan import Need, Plan, Stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +102,8 @@ def _cut(text: str, limit: int | None) -> Piece:
     found = list(_WORD.finditer(text))
     if limit is None or len(found) <= limit:
         return Piece(text, len(found))
-    return Piece(text[: found[limit].start()], limit)
+    end = found[limit - 1].end() if limit else 0
+    return Piece(text[:end].rstrip(), limit)
 
 
 def render(plan: Plan) -> str:

@@ -19,7 +19,8 @@ from ipse.backends.carry import CARRIED, require
 from ipse.backends.client import Client
 from ipse.backends.vllm import Vllm, strange, turns
 from ipse.errors import BackendFailure
-from ipse.plan import Need, Piece, Plan, Reply, Score
+from ipse.lm import Piece, Reply, Score
+from ipse.plan import Need, Plan
 
 __all__ = ["HttpBackend"]
 

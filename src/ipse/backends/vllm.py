@@ -9,7 +9,8 @@ import httpx
 
 from ipse.backends.client import Client
 from ipse.errors import BackendFailure
-from ipse.plan import Message, Piece, Score
+from ipse.lm import Piece, Score
+from ipse.plan import Message
 
 __all__ = ["Vllm", "strange", "turns"]
 

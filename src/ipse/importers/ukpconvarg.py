@@ -37,9 +37,9 @@ START = datetime(2016, 1, 1, tzinfo=UTC)
 Choice = Literal["a1", "a2", "equal"]
 
 _VERDICTS: dict[str, str] = {
-    "a1": "argument 1 is more convincing.",
-    "a2": "argument 2 is more convincing.",
-    "equal": "both arguments are equally convincing.",
+    "a1": "argument 1.",
+    "a2": "argument 2.",
+    "equal": "both alike.",
 }
 _JUDGEMENT = ("user_id", "pair_id", "topic", "arg1", "arg2", "choice", "reason")
 _KEPT = ("pair_id", "arg1", "arg2", "choice", "worker_stance")
@@ -126,7 +126,7 @@ def prompt(
         f"Topic: {topic} ({stance})\n\n"
         f"Argument 1: {_cut(arg1, words)}\n\n"
         f"Argument 2: {_cut(arg2, words)}\n\n"
-        f"Verdict: {_VERDICTS[choice]}\n\n"
+        f"More convincing: {_VERDICTS[choice]}\n\n"
         "Say why, in one sentence."
     )
 

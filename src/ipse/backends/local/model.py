@@ -22,7 +22,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 from ipse.backends.cache import remembered
 from ipse.backends.local.weights import quiet
 from ipse.errors import BackendFailure, InvalidPlan
-from ipse.plan import Message, Piece
+from ipse.lm import Piece
+from ipse.plan import Message
 
 __all__ = ["Dtype", "LanguageModel", "load_model", "weight_files"]
 

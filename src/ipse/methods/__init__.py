@@ -1,0 +1,146 @@
+"""The methods, by name, and how a composition is written.
+
+bm25                        one method, as published
+bm25:k=4,diversity=0.3      with other settings
+profile+bm25:k=4            two, composed
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from dataclasses import fields
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ipse.errors import UsageError, unknown
+from ipse.methods.base import Level, Method
+from ipse.methods.bm25 import Bm25
+from ipse.methods.compose import Learned, dial, in_order, personalize
+from ipse.methods.dense import Dense
+from ipse.methods.facets import Facets
+from ipse.methods.hybrid import Hybrid
+from ipse.methods.lamp import Lamp
+from ipse.methods.profile import Profile
+from ipse.methods.random import Random
+from ipse.methods.recent import Recent
+from ipse.methods.steps import finish, finish_all
+
+__all__ = [
+    "METHODS",
+    "PRESETS",
+    "Learned",
+    "Level",
+    "Method",
+    "dial",
+    "finish",
+    "finish_all",
+    "in_order",
+    "known_methods",
+    "parse",
+    "personalize",
+    "spec",
+]
+
+METHODS: dict[str, type[Method]] = {
+    "bm25": Bm25,
+    "dense": Dense,
+    "facets": Facets,
+    "hybrid": Hybrid,
+    "lamp": Lamp,
+    "profile": Profile,
+    "random": Random,
+    "recent": Recent,
+}
+
+PRESETS: dict[str, str] = {
+    "bm25-diverse": "bm25:diversity=0.3",
+    "hybrid-recent": "hybrid:half_life=50",
+}
+"""Papers and variants that differ in settings only, each a composition under a name of its own."""
+
+
+@cache
+def known_methods() -> dict[str, type[Method]]:
+    """Give every method there is: ours, and those of installed packages (group `ipse.methods`)."""
+    found = {entry.name: entry.load() for entry in entry_points(group="ipse.methods")}
+    return {**found, **METHODS}
+
+
+def parse(text: str) -> tuple[Method, ...]:
+    """Read a composition.
+
+    Args:
+        text: Methods or presets joined by `+`, each with its settings after a colon; "" and
+            `generic` are no method at all.
+
+    Returns:
+        The methods, in the order they are applied.
+
+    Raises:
+        UsageError: If a method, setting or value is not known; the message names what is.
+    """
+    if text.strip() in ("", "generic"):
+        return ()
+    found: list[Method] = []
+    for part in text.split("+"):
+        name, _, settings = part.strip().partition(":")
+        if name in PRESETS and not settings:
+            found.extend(parse(PRESETS[name]))
+        else:
+            found.append(_one(name, settings))
+    return in_order(found)
+
+
+def spec(methods: Iterable[Method]) -> str:
+    """Write a composition so that `parse` reads it back: only settings that are not the default."""
+    parts = []
+    for method in methods:
+        changed = [
+            f"{f.name}={getattr(method, f.name)}"
+            for f in fields(method)
+            if getattr(method, f.name) != f.default
+        ]
+        parts.append(f"{method.name}:{','.join(changed)}" if changed else method.name)
+    return "+".join(parts) or "generic"
+
+
+def _one(name: str, settings: str) -> Method:
+    methods = known_methods()
+    if name not in methods:
+        raise unknown("method", name, [*methods, *PRESETS])
+    kinds = get_type_hints(methods[name])
+    known = {field.name for field in fields(methods[name])}
+    values: dict[str, Any] = {}
+    for pair in filter(None, settings.split(",")):
+        key, equals, value = pair.partition("=")
+        if key.strip() not in known:
+            raise unknown(f"setting of {name!r}", key.strip(), known)
+        if not equals:
+            raise UsageError(f"a setting is written {key}=VALUE; got {pair!r}")
+        values[key.strip()] = _value(name, key.strip(), value.strip(), kinds[key.strip()])
+    return methods[name](**values)
+
+
+def _value(method: str, key: str, text: str, kind: Any) -> Any:
+    """Read one setting as the type its field has."""
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise unknown(f"{key} of {method!r}", text, get_args(kind))
+        return text
+    if get_origin(kind) in (Union, types.UnionType):
+        if text.lower() == "none":
+            return None
+        kind = next(k for k in get_args(kind) if k is not types.NoneType)
+    if kind is bool:
+        return text.lower() in ("1", "true", "yes")
+    try:
+        value = kind(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{key} of {method!r} must be of type {kind.__name__}; got {text!r}"
+        ) from error
+    if isinstance(value, int | float) and value < 0:
+        raise UsageError(f"{key} of {method!r} must not be negative; got {text!r}")
+    return value

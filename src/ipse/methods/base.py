@@ -1,0 +1,124 @@
+"""What a method is: one class that turns a plan into a personal plan.
+
+A method is frozen: its fields are its hyperparameters. What it learns is returned as a `State` and
+handed back at every request. It never does I/O and never holds a model: where it needs one it
+yields what it asks for (an `Embed`, a `Cut`, a whole `Plan`) and is sent the answer. So one body
+serves one request and a thousand people at once (`ipse.methods.steps`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+
+from ipse.lm import Cut, Embed
+from ipse.plan import Plan
+from ipse.records import User
+from ipse.state import State
+
+__all__ = ["LEVELS", "Ask", "Base", "Learning", "Level", "Method", "Steps"]
+
+Level = Literal["input", "model", "objective"]
+LEVELS: tuple[Level, ...] = ("input", "model", "objective")
+
+Base = Literal["", "lm", "embedder"]
+"""What a method's states are made with: nothing, the language model, or the embedder."""
+
+Ask: TypeAlias = Embed | Cut | Plan
+"""What a method may yield; it is sent vectors, a cut text, or a reply."""
+
+Result = TypeVar("Result")
+
+Steps: TypeAlias = Generator[Ask, Any, Result]
+"""A way to a result that asks on its way."""
+
+Learning: TypeAlias = State | Steps[State | None] | None
+"""What learning gives: a state, steps that end in one, or None where there is nothing to learn."""
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """One way to personalize. Subclasses are final, in a file of their own.
+
+    Attributes:
+        name: The registry key, the file's stem and the card's name.
+        level: Where it acts: what the model reads, which weights read, or which answer is better.
+        base: What its states are made with; another one asks for other states.
+        paper: The arXiv id of its source, or "".
+        stores: What is kept of a person, in words.
+        shared: Whether `fit` learns something of everyone.
+    """
+
+    name: ClassVar[str]
+    level: ClassVar[Level] = "input"
+    base: ClassVar[Base] = ""
+    paper: ClassVar[str] = ""
+    stores: ClassVar[str] = "nothing"
+    shared: ClassVar[bool] = False
+
+    def fit(self, people: Iterable[User]) -> Learning:
+        """Learn once from everybody.
+
+        Args:
+            people: Views that hold only what their owners allow to be shared.
+
+        Returns:
+            What was learned; None where there is nothing to learn.
+        """
+        del people
+        return None
+
+    def enroll(self, user: User, shared: State | None) -> Learning:
+        """Learn of one person, before any question is known.
+
+        Args:
+            user: The person.
+            shared: What `fit` learned; None where it was not run.
+
+        Returns:
+            What was learned; None where there is nothing to learn.
+        """
+        del user, shared
+        return None
+
+    def update(self, user: User, state: State, shared: State | None) -> Learning:
+        """Bring a state up to date after records came or went; by default, enroll again.
+
+        Args:
+            user: The person as they are now.
+            state: What was learned when there were `state.seen` records.
+            shared: What `fit` learned; None where it was not run.
+
+        Returns:
+            The new state, or the very same one where it will still do.
+        """
+        del state
+        return self.enroll(user, shared)
+
+    @abstractmethod
+    def apply(self, plan: Plan, user: User, state: State | None) -> Plan | Steps[Plan]:
+        """Make a plan personal: pure, fast, without I/O.
+
+        Args:
+            plan: The plan so far.
+            user: The person.
+            state: What `enroll` learned of them.
+
+        Returns:
+            The plan, or steps that end in it. With nothing to say, the very same plan.
+        """
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The hyperparameters, by name."""
+        return asdict(self)
+
+    @property
+    def settings_hash(self) -> str:
+        """A short hash of the hyperparameters, which states are kept under."""
+        blob = json.dumps(self.settings, sort_keys=True)
+        return hashlib.sha256(blob.encode()).hexdigest()[:12]

@@ -1,0 +1,98 @@
+"""Composition: methods folded over a plan, and the one dial that every composition obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ipse.errors import InvalidPlan
+from ipse.lm import LM
+from ipse.methods.base import LEVELS, Method
+from ipse.methods.steps import finish
+from ipse.plan import Fusion, Plan
+from ipse.records import User
+from ipse.state import State
+
+__all__ = ["Learned", "dial", "in_order", "personalize"]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A method, ready to be applied for one person.
+
+    Attributes:
+        method: The method.
+        state: What it learned of the person.
+        state_id: The id the store knows that state by.
+    """
+
+    method: Method
+    state: State | None = None
+    state_id: str = ""
+
+
+def in_order(methods: Sequence[Method]) -> tuple[Method, ...]:
+    """Put methods in the order they are applied: by level, and as given within a level."""
+    return tuple(sorted(methods, key=lambda method: LEVELS.index(method.level)))
+
+
+def personalize(generic: Plan, user: User, learned: Sequence[Learned], lm: LM) -> Plan:
+    """Fold methods over a plan.
+
+    Args:
+        generic: The plan before; its strength is the dial.
+        user: The person, as far as they allow their records to be read.
+        learned: The methods, in order.
+        lm: Answers what a method asks for on its way.
+
+    Returns:
+        The personal plan; at strength 0, or where no method has anything to say, the generic one.
+
+    Raises:
+        InvalidPlan: If two methods claim the same single slot.
+    """
+    if generic.strength == 0:
+        return generic
+    plan = generic
+    for item in learned:
+        before = plan
+        plan = finish(item.method.apply(before, user, item.state), lm)
+        _check_slots(before, plan, item.method)
+        if item.state_id and plan != before:
+            plan = replace(plan, states=(*plan.states, item.state_id))
+    return dial(generic, plan)
+
+
+def dial(generic: Plan, personal: Plan) -> Plan:
+    """Give a plan between the generic and the personal one, by the plan's strength.
+
+    `log p = s log p_personal + (1 - s) log p_generic`, renormalized: at 0 the generic model's text
+    token for token, at 1 the method as published. A plan with a fusion of its own already obeys it.
+
+    Args:
+        generic: The plan without methods.
+        personal: The plan with them.
+
+    Returns:
+        The plan to run.
+    """
+    strength = personal.strength
+    if strength == 1 or personal.fusion is not None or personal == generic:
+        return personal
+    weights = (strength, 1 - strength)
+    return replace(personal, others=(generic.main,), fusion=Fusion("linear", weights))
+
+
+def _check_slots(before: Plan, after: Plan, method: Method) -> None:
+    """Refuse a second claim on what there is only one of."""
+    slots = {
+        "fusion": (before.fusion, after.fusion),
+        "prefix": (before.main.prefix, after.main.prefix),
+        "model": (before.main.model, after.main.model),
+    }
+    for name, (old, new) in slots.items():
+        if old is not None and new != old:
+            raise InvalidPlan(
+                f"{method.name!r} sets the {name} that an earlier method has set to {old!r}; "
+                "a composition has room for one. Leave one of them out"
+            )

@@ -1,0 +1,83 @@
+"""From scores to a passage in the prompt; shared by every method that shows records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipse.plan import Plan
+from ipse.records import Record, User
+from ipse.retrieval import recency, select
+from ipse.state import State
+from ipse.text import Form, cut, ends, overlap, show
+
+__all__ = ["HEADING", "choose", "with_records"]
+
+HEADING = "What this person said before, in their own words:"
+
+_ANSWERS = ("content", "interaction")
+
+
+def with_records(
+    plan: Plan, records: Iterable[Record], *, form: Form, given: int, limit: int
+) -> Plan:
+    """Let the model read some records first; those the plan holds already are not shown twice.
+
+    Args:
+        plan: The plan so far.
+        records: What to show, in the order to be read.
+        form: With `turns`, what the person wrote or rated in answer to something is shown as a
+            question and its answer, and only the rest as a list.
+        given: The most words of what a record answers to; both its ends are kept.
+        limit: The most words of what the person said.
+
+    Returns:
+        The plan with the records and their ids; the very same where nothing is left to show.
+    """
+    new = [record for record in records if record.id not in plan.evidence]
+    turns = [r for r in new if form == "turns" and r.kind in _ANSWERS and r.input]
+    listed = [record for record in new if record not in turns]
+    if turns:
+        plan = plan.with_turns(
+            [(ends(r.input, given), cut(r.output, limit)) for r in turns],
+            tuple(record.id for record in turns),
+        )
+    if listed:
+        lines = [f"- {show(record, limit)}" for record in listed]
+        plan = plan.with_context(
+            "\n".join([HEADING, *lines]), tuple(record.id for record in listed)
+        )
+    return plan
+
+
+def choose(
+    user: User,
+    state: State,
+    scores: NDArray[np.floating],
+    *,
+    k: int,
+    diversity: float,
+    half_life: float,
+) -> list[Record]:
+    """Choose the records to show from their scores, the best one last: nearest to the question.
+
+    Args:
+        user: The person.
+        state: Its lineage says which record each score is of.
+        scores: At least 0, of (records,); a record with 0 is never chosen.
+        k: How many records.
+        diversity: How much likeness to a chosen record counts against the next, in [0, 1].
+        half_life: Scores halve every so many records towards the past; 0 is never.
+
+    Returns:
+        At most `k` records.
+    """
+    weighted = scores * recency(len(scores), half_life)
+
+    def likeness(places: NDArray[np.intp]) -> NDArray[np.float64]:
+        return overlap([user.record(state.lineage[place]).output for place in places])
+
+    places = select(weighted, k, diversity, likeness)
+    return [user.record(state.lineage[place]) for place in places[::-1] if weighted[place] > 0]

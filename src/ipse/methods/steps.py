@@ -1,0 +1,74 @@
+"""Run what methods ask for: one method for one person, or many at once in shared batches."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
+
+from ipse.lm import LM, Cut, Embed, Progress
+from ipse.methods.base import Ask, Steps
+from ipse.plan import Plan
+
+__all__ = ["finish", "finish_all"]
+
+T = TypeVar("T")
+
+
+def finish(task: T | Steps[T], lm: LM) -> T:
+    """Run one task to its end.
+
+    Args:
+        task: Steps that ask on their way, or the result itself.
+        lm: Answers what they ask for.
+
+    Returns:
+        The result.
+    """
+    return finish_all([task], lm)[0]
+
+
+def finish_all(tasks: Sequence[T | Steps[T]], lm: LM, progress: Progress | None = None) -> list[T]:
+    """Run tasks side by side: what they ask for at the same time is answered in one batch.
+
+    Args:
+        tasks: Steps that ask on their way, or results themselves.
+        lm: Answers what they ask for.
+        progress: Told how many answers of the present round are there, and of how many.
+
+    Returns:
+        The results, in the order of the tasks.
+    """
+    results: dict[int, T] = {}
+    running: dict[int, Steps[T]] = {}
+    for place, task in enumerate(tasks):
+        if isinstance(task, Generator):
+            running[place] = task
+        else:
+            results[place] = task
+    answers: dict[int, Any] = dict.fromkeys(running)
+    while running:
+        asked: dict[int, Ask] = {}
+        for place, steps in list(running.items()):
+            try:
+                asked[place] = steps.send(answers[place])
+            except StopIteration as stop:
+                results[place] = stop.value
+                del running[place]
+        answers = _answer(asked, lm, progress)
+    return [results[place] for place in range(len(tasks))]
+
+
+def _answer(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[int, Any]:
+    answers: dict[int, Any] = {}
+    plans = {place: ask for place, ask in asked.items() if isinstance(ask, Plan)}
+    if plans:
+        answers |= zip(plans, lm.generate(list(plans.values()), progress), strict=True)
+    embeds = {place: ask for place, ask in asked.items() if isinstance(ask, Embed)}
+    if embeds:
+        vectors = lm.embed([text for ask in embeds.values() for text in ask.texts])
+        start = 0
+        for place, ask in embeds.items():
+            answers[place] = vectors[start : start + len(ask.texts)]
+            start += len(ask.texts)
+    cuts = {place: ask for place, ask in asked.items() if isinstance(ask, Cut)}
+    return answers | {place: lm.cut(cut.text, cut.limit) for place, cut in cuts.items()}

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+
+def test_a_piped_talk_keeps_its_history(ada):
+    ran = ada("chat", typed="hello\n\nand then?\n")
+    assert ran.status == 0
+    assert ran.out.splitlines() == [
+        "[user] hello",
+        "[user] hello",
+        "[assistant] [user] hello",
+        "[user] and then?",
+    ]
+
+
+def test_commands_change_how_answers_are_made(ada):
+    typed = "/method bm25:k=1\ntea?\n/why\n/strength 0\n/new\ntea?\n/quit\nnot asked\n"
+    out = ada("chat", "--user", "ada", typed=typed).out
+    assert "methods: bm25:k=1" in out
+    assert "evidence:" in out
+    assert out.count("I love green tea") == 2  # what was read, and why
+    assert out.endswith("A new conversation\n[user] tea?\n")
+
+
+def test_only_remember_stores(ada):
+    ada("chat", "--user", "ada", typed="my name is Ada\n")
+    assert len(ada("records", "ada", "--json").json["records"]) == 3
+    ada("chat", "--user", "ada", typed="/remember my name is Ada\n")
+    newest = ada("records", "ada", "--json").json["records"][0]
+    assert (newest["output"], newest["source"]) == ("my name is Ada", "chat")
+    out = ada("chat", "--user", "ada", typed=f"/forget {newest['id'][:8]}\n").out
+    assert f"Forgot {newest['id'][:8]}" in out
+    assert len(ada("records", "ada", "--json").json["records"]) == 3
+
+
+def test_json_gives_the_whole_talk(ada):
+    typed = "tea?\n/help\n/new\nagain\n"
+    ran = ada("chat", "--user", "ada", "--method", "recent:k=1", "--json", typed=typed)
+    assert [turn["question"] for turn in ran.json["turns"]] == ["tea?", "again"]
+    assert len(ran.json["turns"][0]["evidence"]) == 1
+    assert "/remember" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("/nope", "unknown command '/nope'. Did you mean '/new'? Known: /forget"),
+        ("/strength much", "strength must be between 0 and 1; got 'much'. Try: /strength 0.5"),
+        ("/method nope", "unknown method 'nope'"),
+        ("/remember x", "nobody in particular is talking. Run: ipse chat --user USER"),
+        ("/forget x", "nobody in particular is talking"),
+    ],
+)
+def test_a_piped_error_ends_the_talk(ada, line, said):
+    ran = ada("chat", typed=f"{line}\nhello\n")
+    assert ran.status == 2
+    assert said in ran.err
+    assert ran.out == ""
+
+
+def at_terminal(*args: str, typed: str) -> tuple[int, str, str]:
+    """Run a command whose standard input is a terminal."""
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-c", "from ipse.cli import main; main()", *args]
+    with subprocess.Popen(
+        command, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        os.write(controller, typed.encode())
+        out, err = process.communicate(timeout=20)
+    os.close(controller)
+    os.close(terminal)
+    return process.returncode, out, err
+
+
+def test_at_a_terminal_an_error_does_not_end_the_talk(ada):
+    status, out, err = at_terminal("chat", typed="/nope\nhello\n/quit\n")
+    assert status == 0
+    assert "ipse: unknown command '/nope'" in err
+    assert "[user] hello\n" in out
+
+
+def test_at_a_terminal_forgetting_is_asked_for(ada):
+    status, _, err = at_terminal("forget", "ada", typed="n\n")
+    assert status == 1
+    assert "Forget ada, 3 records, and all that was learned from it?" in err
+    assert "Nothing was forgotten." in err
+    assert at_terminal("forget", "ada", typed="y\n")[0] == 0
+    assert ada("users", "--json").json["users"] == []

@@ -1,0 +1,229 @@
+"""What every method promises, whichever it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ipse.lifecycle import Lifecycle
+from ipse.methods import METHODS, PRESETS, Learned, parse, personalize, spec
+from ipse.plan import Plan, Sampling
+from ipse.records import User
+from ipse.store import Store
+from tests.people import START, echo, person, reason
+
+EVERY = sorted([*METHODS, *PRESETS, "facets+recent:k=2+profile"])
+QUESTION = Plan.ask("Which argument about plastic bottles is better? Say why.")
+SECRET = "xylophone"
+
+
+@pytest.fixture
+def life(tmp_path):
+    with Store.open(tmp_path / "ipse.db") as store:
+        yield Lifecycle(store, echo())
+
+
+@pytest.fixture(params=EVERY)
+def methods(request):
+    return parse(request.param)
+
+
+def learn(life, methods, user):
+    saved = [life.current(method, user) for method in methods]
+    return [
+        Learned(method, one.state, one.id) if one else Learned(method)
+        for method, one in zip(methods, saved, strict=True)
+    ]
+
+
+def add(life, *users):
+    for user in users:
+        life.store.add(user.records)
+    for method in life_methods(life):
+        life.fit(method)
+
+
+def life_methods(life):
+    return [cls() for cls in METHODS.values()]
+
+
+def applied(life, methods, user, plan=QUESTION):
+    learned = learn(life, methods, user)
+    return personalize(plan, user.allowing("prompt"), learned, life.lm)
+
+
+def test_it_makes_the_plan_personal(life, methods):
+    add(life, person())
+    plan = applied(life, methods, person())
+    assert plan.main != QUESTION.main
+    assert plan.evidence or plan.states
+
+
+def test_without_records_the_plan_stays_the_same(life, methods):
+    assert applied(life, methods, User("nobody")) is QUESTION
+
+
+def test_strength_0_is_the_generic_plan(life, methods):
+    add(life, person())
+    generic = replace(QUESTION, strength=0.0)
+    assert applied(life, methods, person(), generic) is generic
+
+
+def test_between_0_and_1_the_generic_stream_is_mixed_in(life, methods):
+    add(life, person())
+    plan = applied(life, methods, person(), replace(QUESTION, strength=0.25))
+    assert plan.others[-1] == QUESTION.main
+    assert plan.fusion.weights == (0.25, 0.75)
+
+
+def test_the_plan_is_inert_and_the_same_again(life, methods):
+    add(life, person())
+    plan = applied(life, methods, person())
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    assert applied(life, methods, person()) == plan
+
+
+def test_evidence_is_the_persons_own(life, methods):
+    add(life, person())
+    plan = applied(life, methods, person())
+    assert set(plan.evidence) <= {record.id for record in person().records}
+
+
+def test_nobody_elses_data_changes_the_plan(life, methods):
+    add(life, person())
+    before = applied(life, methods, person())
+    private = frozenset({"prompt", "train"})
+    others = [
+        User(name, tuple(replace(r, uses=private, id="") for r in person(name).records))
+        for name in ("bob", "eve")
+    ]
+    add(life, *others)
+    after = applied(life, methods, person())
+    assert replace(after, states=()) == replace(before, states=())
+
+
+def test_what_may_not_be_read_is_not_read(life, methods):
+    hidden = reason("ada", 99, output=f"Plastic bottles {SECRET}", uses=frozenset({"train"}))
+    user = User("ada", (*person().records, hidden))
+    add(life, user)
+    plan = applied(life, methods, user)
+    assert SECRET not in json.dumps(plan.to_json())
+
+
+def test_the_future_is_not_read(life, methods):
+    later = reason("ada", 99, output=f"Plastic bottles {SECRET}")
+    user = User("ada", (*person().records, later))
+    add(life, user)
+    plan = applied(life, methods, user.before(later.time))
+    assert SECRET not in json.dumps(plan.to_json())
+    assert later.id not in plan.evidence
+
+
+def test_a_forgotten_record_is_in_no_state(life, methods):
+    told = f"{SECRET} " * 3 + "is what I always say of plastic bottles"
+    records = tuple(reason("ada", 50 + n, output=told) for n in range(3))
+    user = User("ada", (*person().records, *records))
+    add(life, user)
+    assert SECRET in json.dumps(applied(life, methods, user).to_json())
+    for record in records:
+        life.store.forget_record(record.id, "ada")
+        for summary in life.store.states():
+            kept = life.store.state(summary.key)
+            assert kept is None or record.id not in kept.state.lineage
+    left = life.store.user("ada")
+    assert SECRET not in json.dumps(applied(life, methods, left).to_json())
+
+
+def test_forgetting_a_person_leaves_no_state_of_theirs(life, methods):
+    add(life, person("ada"), person("bob"))
+    learn(life, methods, person("ada"))
+    learn(life, methods, person("bob"))
+    life.store.forget_user("ada")
+    assert all(summary.key.user != "ada" for summary in life.store.states())
+    gone = {record.id for record in person("ada").records}
+    for summary in life.store.states():
+        kept = life.store.state(summary.key)
+        assert kept is None or not gone & set(kept.state.lineage)
+
+
+def test_many_at_once_learn_what_each_learns_alone(life, methods):
+    people = [person(name, 8 + 3 * n) for n, name in enumerate(("ada", "bob", "eve"))]
+    add(life, *people)
+    for method in methods:
+        together = life.enroll_all(method, people)
+        alone = [life.enroll(method, user) for user in people]
+        for one, other in zip(together, alone, strict=True):
+            assert same(one, other)
+
+
+def test_an_update_gives_what_enrolling_anew_gives(life, methods):
+    user = person()
+    add(life, user)
+    learn(life, methods, user)
+    new = tuple(reason("ada", 30 + n) for n in range(40))
+    life.store.add(new)
+    grown = life.store.user("ada")
+    for method in methods:
+        updated = life.current(method, grown)
+        assert same(updated, life.enroll(method, grown))
+
+
+def test_a_kept_state_serves_as_the_one_just_made(life, methods):
+    add(life, person())
+    first = applied(life, methods, person())
+    assert applied(Lifecycle(life.store, life.lm), methods, person()) == first
+
+
+def test_its_spec_reads_back(methods):
+    assert parse(spec(methods)) == methods
+
+
+def test_a_batch_gives_what_one_by_one_gives(life, methods, pico):
+    add(life, person("ada"), person("bob"))
+    life = Lifecycle(life.store, Both(pico, life.lm))
+    plans = [applied(life, methods, person(name), short(QUESTION)) for name in ("ada", "bob")]
+    together = pico.generate([*plans, short(QUESTION)])
+    assert together == [pico.generate([plan])[0] for plan in (*plans, short(QUESTION))]
+
+
+def test_strength_0_gives_the_generic_text_token_for_token(life, methods, pico):
+    add(life, person())
+    life = Lifecycle(life.store, Both(pico, life.lm))
+    generic = pico.generate([short(QUESTION)])
+    plan = applied(life, methods, person(), replace(short(QUESTION), strength=1e-9))
+    assert plan.others
+    assert pico.generate([plan])[0].text == generic[0].text
+
+
+def short(plan):
+    return replace(plan, sampling=Sampling(max_tokens=6))
+
+
+def same(one, other):
+    """Whether two states say the same."""
+    if one is None or other is None:
+        return one is other
+    a, b = one.state, other.state
+    return (
+        a.facts == b.facts
+        and a.lineage == b.lineage
+        and a.seen == b.seen
+        and a.arrays.keys() == b.arrays.keys()
+        and all((a.arrays[name] == b.arrays[name]).all() for name in a.arrays)
+    )
+
+
+class Both:
+    """A model that writes and one that embeds."""
+
+    def __init__(self, writes, embeds):
+        self.base, self.embedder = writes.base, embeds.embedder
+        self.generate, self.embed, self.cut = writes.generate, embeds.embed, writes.cut
+
+
+def test_time_of_people_is_as_the_tests_assume():
+    assert person().records[0].time == START
+    assert person().records[-1].time == START + timedelta(hours=12)

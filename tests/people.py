@@ -1,0 +1,44 @@
+"""People for tests: small histories with known words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from ipse.backends.echo import EchoBackend
+from ipse.records import Record, User
+from tests.pico import HashEmbedder
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+SUBJECTS = ("school uniforms", "plastic bottles", "spanking children", "tv and books", "browsers")
+
+
+def echo() -> EchoBackend:
+    """The echo backend with embeddings."""
+    return EchoBackend(embedder=HashEmbedder())
+
+
+def reason(user: str, n: int, **fields) -> Record:
+    """The n-th thing a person wrote: an answer to a question."""
+    subject = SUBJECTS[n % len(SUBJECTS)]
+    defaults = {
+        "kind": "content",
+        "input": f"Which argument about {subject} is better? Say why.",
+        "output": f"{user} finds point {n} on {subject} convincing!",
+        "time": START + timedelta(hours=n),
+        "uses": frozenset({"prompt", "train", "share"}),
+    }
+    return Record(user=user, **(defaults | fields))
+
+
+def person(user: str = "ada", count: int = 12) -> User:
+    """A person of every kind of record: mostly reasons, and one each of the others."""
+    others = (
+        Record(user=user, kind="profile", input="home", output="Paris", time=START),
+        Record(user=user, kind="dialogue", input="Hi", output="I like tea", time=START),
+        Record(user=user, kind="interaction", input="A film on tea", output="4", time=START),
+        Record(user=user, kind="preference", input="Tea?", output="green", rejected="black",
+               time=START),
+    )  # fmt: skip
+    records = [*others, *(reason(user, n + 1) for n in range(count))]
+    return User(user, tuple(sorted(records, key=lambda r: (r.time, r.id))))

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ipse import Ipse, Sampling
+from ipse.engine import Answer
+from ipse.errors import Conflict, UnknownRecord, UnknownUser
+from ipse.plan import Message
+from ipse.store import Store
+from tests.people import echo, person, reason
+
+
+@pytest.fixture
+def me(tmp_path):
+    with Ipse(tmp_path / "ipse.db", backend=echo(), methods="bm25") as engine:
+        yield engine
+
+
+def test_what_is_remembered_is_read_at_the_next_question(me):
+    me.remember("ada", "I am allergic to nuts.")
+    answer = me.ask("ada", "May I eat nuts?")
+    assert "allergic to nuts" in str(answer)
+    assert [record.output for record in answer.evidence] == ["I am allergic to nuts."]
+    me.remember("ada", "Pistachio nuts are fine, though.")
+    assert len(me.ask("ada", "May I eat nuts?").evidence) == 2
+
+
+@pytest.mark.parametrize("user", [None, "", "nobody"])
+def test_nobody_gets_the_generic_model(me, user):
+    me.remember("ada", "I am allergic to nuts.")
+    answer = me.ask(user, "May I eat nuts?")
+    assert answer.plan == me.plan(None, "May I eat nuts?")
+    assert answer.evidence == ()
+
+
+def test_a_person_never_reads_another(me):
+    me.remember("ada", "I am allergic to nuts.")
+    me.remember("bob", "I love nuts.")
+    assert "allergic" not in me.ask("bob", "May I eat nuts?").text
+
+
+def test_the_pieces_of_a_stream_are_the_answer(me):
+    me.remember("ada", "I am allergic to nuts.")
+    assert "".join(me.stream("ada", "Nuts?")) == me.ask("ada", "Nuts?").text
+
+
+def test_system_prompt_history_and_sampling_are_in_the_plan(tmp_path):
+    with Ipse(tmp_path / "ipse.db", backend=echo(), methods="bm25", system="Be brief.") as me:
+        history = (Message("user", "Hi"), Message("assistant", "Hello"))
+        plan = me.plan(None, "Nuts?", history=history, sampling=Sampling(max_tokens=3))
+    assert [m.content for m in plan.main.messages] == ["Be brief.", "Hi", "Hello", "Nuts?"]
+    assert plan.sampling.max_tokens == 3
+
+
+def test_strength_is_a_dial(me):
+    me.remember("ada", "I am allergic to nuts.")
+    assert me.plan("ada", "Nuts?", strength=0.0).main == me.plan(None, "Nuts?").main
+    assert me.plan("ada", "Nuts?", strength=0.5).fusion.weights == (0.5, 0.5)
+    assert me.plan("ada", "Nuts?", strength=1.0).fusion is None
+
+
+def test_a_profile_in_words(me):
+    me.add(person().records)
+    assert "- home: Paris" in me.profile("ada", "facets+profile")
+    assert me.profile("nobody") == ""
+
+
+def test_forgetting_a_record_changes_the_next_answer(me):
+    record = me.remember("ada", "I am allergic to nuts.")
+    me.remember("ada", "I like nuts in cake.")
+    assert "allergic" in me.ask("ada", "Nuts?").text
+    receipt = me.forget("ada", record.id)
+    assert record.id in receipt.records
+    assert "allergic" not in me.ask("ada", "Nuts?").text
+    with pytest.raises(UnknownRecord):
+        me.forget("bob", record.id)
+
+
+def test_forgetting_a_person(me):
+    me.remember("ada", "I am allergic to nuts.")
+    me.ask("ada", "Nuts?")
+    me.forget("ada")
+    assert me.ask("ada", "Nuts?").plan == me.plan(None, "Nuts?")
+    assert me.store.states() == []
+    with pytest.raises(UnknownUser):
+        me.forget("ada")
+
+
+def test_another_process_forgets_and_this_one_notices(me, tmp_path):
+    record = me.remember("ada", "I am allergic to nuts.")
+    me.remember("ada", "I like nuts in cake.")
+    assert "allergic" in me.ask("ada", "Nuts?").text
+    with Store.open(tmp_path / "ipse.db") as elsewhere:
+        elsewhere.forget_record(record.id, "ada")
+    assert "allergic" not in me.ask("ada", "Nuts?").text
+
+
+def test_forgetting_one_person_reaches_what_another_learned_through_everyone(me, tmp_path):
+    told = "frankly the point is good"
+    for name in ("bob", "eve", "joe", "ada"):
+        me.add(reason(name, 5 * n + 1, output=told) for n in range(9))
+    me.fit("facets")
+    before = me.plan("ada", "Why?", methods="facets")
+    with Store.open(tmp_path / "ipse.db") as elsewhere:
+        receipt = elsewhere.forget_user("bob")
+    assert {key.user for key in (state.key for state in receipt.states)} == {None, "ada"}
+    after = me.plan("ada", "Why?", methods="facets")
+    assert after.states != before.states
+    assert not {s.id for s in me.store.states()} & set(before.states)
+
+
+def test_a_record_forgotten_while_it_is_learned_from_is_not_learned(me, monkeypatch):
+    record = me.remember("ada", "I am allergic to nuts.")
+    me.remember("ada", "I like nuts in cake.")
+    keep, raced = me.store.keep, []
+
+    def race(saved):
+        if not raced:
+            raced.append(me.store.forget_record(record.id, "ada"))
+        return keep(saved)
+
+    monkeypatch.setattr(me.store, "keep", race)
+    assert "allergic" not in me.ask("ada", "Nuts?").text
+    assert raced
+
+
+def test_enrolling_and_fitting_say_what_is_kept(me):
+    me.add(person().records)
+    assert [saved.key.method for saved in me.enroll("ada", "bm25+recent+facets")] == [
+        "bm25",
+        "facets",
+    ]
+    assert me.fit("bm25") == []
+    with pytest.raises(UnknownUser):
+        me.enroll("nobody")
+
+
+def test_learning_needs_no_second_run_when_nothing_changed(me, monkeypatch):
+    me.add(person().records)
+    first = me.plan("ada", "plastic bottles")
+    monkeypatch.setattr(me.store, "keep", None)
+    monkeypatch.setattr(me.store, "user", None)
+    assert me.plan("ada", "plastic bottles") == first
+
+
+def test_many_threads_get_what_one_gets(me):
+    for name in ("ada", "bob", "eve"):
+        me.add(person(name).records)
+    expected = {name: me.ask(name, "plastic bottles").text for name in ("ada", "bob", "eve")}
+    wrong: list[Answer] = []
+
+    def work(name):
+        for _ in range(20):
+            answer = me.ask(name, "plastic bottles")
+            if answer.text != expected[name]:
+                wrong.append(answer)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in expected for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_the_same_id_with_other_content_is_a_conflict(me):
+    record = me.remember("ada", "tea")
+    with pytest.raises(Conflict):
+        me.remember("ada", "coffee", id=record.id)
+    assert me.store.record(record.id).output == "tea"
