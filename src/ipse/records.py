@@ -130,9 +130,8 @@ class Record:
             raise InvalidRecord(f"a record needs the field {missing[0]!r}")
         if "time" in fields:
             fields["time"] = _parse_time(fields["time"])
-        if "uses" in fields:
-            if not isinstance(fields["uses"], list | tuple | set | frozenset):
-                raise InvalidRecord(f"uses must be a list of {', '.join(USES)}")
+        if not isinstance(fields.get("uses", ()), list | tuple | set | frozenset):
+            raise InvalidRecord(f"uses must be a list of {', '.join(USES)}")
         return cls(**fields)
 
 
