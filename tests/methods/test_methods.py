@@ -187,11 +187,24 @@ def test_facets_count_habits():
         "length": 3,
         "lower": 0.33,
         "period": 1,
-        "comma": 0,
         "exclaims": 0.33,
         "openings": ["I think"],
         "words": [],
     }
+
+
+def test_facets_are_said_as_requests():
+    texts = ["i think so", "i think not", "i doubt it!"]
+    user = User("ada", tuple(record(n, output=text) for n, text in enumerate(texts)))
+    said = apply(Facets(), user, "Why?").main.messages[0].content
+    assert said.splitlines() == [
+        "Write and rate as this person does:",
+        "- about 3 words at a time",
+        '- beginning like "i think"',
+        "- without a capital at the start",
+        "- without a full stop at the end",
+        "- with exclamation marks",
+    ]
 
 
 def test_facets_name_the_persons_own_words_not_the_subjects():

@@ -89,6 +89,7 @@ def run_demo(
         title="Does it help to know the person?",
         lead=_lead(asked),
         footer=_footer(lm, people, items, methods),
+        shared_topics=_shared_topics(asked),
         records={person.history.id: len(person.history) for person in asked},
     )
     return Demo(result, table, example, report, _shared_topics(asked))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ipse.errors import missing_extra
-from ipse.evaluation.run import GENERIC, Result
+from ipse.evaluation.run import GENERIC, Result, Whose
 from ipse.evaluation.summary import Row
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def gains(result: Result, table: Sequence[Row]) -> str:
     with _figure(7.2, 0.9 + 0.62 * len(methods)) as figure:
         axes = figure.add_subplot()
         for line, row in enumerate(reversed(methods)):
-            for whose, color, shift in (("own", _OWN, 0.16), ("other", _OTHER, -0.16)):
-                values = _gain(result, row.method, whose)
-                _dots(axes, list(values.values()), line + shift, color)
+            own, other = _gain(result, row.method, "own"), _gain(result, row.method, "other")
+            _dots(axes, list(own.values()), line + 0.16, _OWN)
+            _dots(axes, list(other.values()), line - 0.16, _OTHER)
         axes.axvline(0, color=_INK, linewidth=1)
         axes.set_yticks(range(len(methods)), [row.method for row in reversed(methods)])
         axes.set_xlabel("gain over the generic model, nats per token (right is better)")
@@ -74,10 +74,11 @@ def gain_by_history(result: Result, method: str, records: Mapping[str, int]) -> 
     """
     with _figure(7.2, 3.8) as figure:
         axes = figure.add_subplot()
-        for whose, color in (("own", _OWN), ("other", _OTHER)):
-            values = _gain(result, method, whose)
-            across = [records[user] for user in values]
-            axes.scatter(across, list(values.values()), s=34, color=color, alpha=0.75, linewidth=0)
+        own, other = _gain(result, method, "own"), _gain(result, method, "other")
+        across = [records[user] for user in own]
+        axes.vlines(across, list(own.values()), list(other.values()), color=_INK, alpha=0.4)
+        for values, color in ((own, _OWN), (other, _OTHER)):
+            axes.scatter(across, list(values.values()), s=40, color=color, linewidth=0, zorder=3)
         axes.axhline(0, color=_INK, linewidth=1)
         axes.set_xscale("log")
         axes.set_xticks(ticks := [50, 100, 200, 400], [str(tick) for tick in ticks])
@@ -100,9 +101,9 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height))
 
 
-def _gain(result: Result, method: str, whose: str) -> dict[str, float]:
+def _gain(result: Result, method: str, whose: Whose) -> dict[str, float]:
     base = result.cell(GENERIC).per_person
-    cell = result.cell(method, "own" if whose == "own" else "other").per_person
+    cell = result.cell(method, whose).per_person
     return {user: base[user] - cell[user] for user in base}
 
 

@@ -47,6 +47,7 @@ def write_report(
     lead: str,
     footer: str,
     records: dict[str, int],
+    shared_topics: float,
 ) -> None:
     """Write a report.
 
@@ -58,6 +59,7 @@ def write_report(
         lead: What was done, in a sentence.
         footer: How to get the same again: command, versions, data, licence.
         records: Each person's number of records.
+        shared_topics: The share of answers on whose topic the other person wrote too.
     """
     table = rows(result)
     shown = best(table)
@@ -72,6 +74,7 @@ def write_report(
         gains=gains(result, table),
         history=gain_by_history(result, shown.method, records) if shown else "",
         example=example,
+        shared_topics=shared_topics,
         footer=footer,
     )
     path.parent.mkdir(parents=True, exist_ok=True)

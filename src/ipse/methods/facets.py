@@ -39,8 +39,8 @@ class Facets(Method):
     stores: ClassVar[str] = "counts and a few words"
     shared: ClassVar[bool] = True
 
-    words: int = 12
-    openings: int = 3
+    words: int = 24
+    openings: int = 6
     prior: float = 500.0
     people: int = 3
 
@@ -120,7 +120,6 @@ def _habits(records: list[Record]) -> dict[str, Any]:
         "length": median(len(text.split()) for text in texts),
         "lower": round(mean(text[0].islower() for text in texts), 2),
         "period": round(mean(text.endswith((".", "!", "?")) for text in texts), 2),
-        "comma": round(mean("," in text for text in texts), 2),
         "exclaims": round(mean("!" in text for text in texts), 2),
     }
 
@@ -132,22 +131,20 @@ def _openings(records: list[Record], count: int) -> list[str]:
 
 
 def _say(facts: Mapping[str, Any]) -> str:
-    lines = []
+    """Put the habits as requests: a small model follows those better than it reads descriptions."""
+    lines = ["Write and rate as this person does:"]
     if "length" in facts:
-        lines.append(f"- writes about {facts['length']:.0f} words at a time")
-        lines.append(f"- {_share(facts['lower'])} starts with a small letter")
-        lines.append(f"- {_share(facts['period'])} ends with a full stop")
-        if facts["exclaims"] >= 0.1:
-            lines.append(f"- {_share(facts['exclaims'])} uses exclamation marks")
+        lines.append(f"- about {facts['length']:.0f} words at a time")
         if facts["openings"]:
-            lines.append("- often begins: " + ", ".join(f'"{o} ..."' for o in facts["openings"]))
+            lines.append("- beginning like " + " or ".join(f'"{o}"' for o in facts["openings"]))
+        if facts["lower"] > 0.5:
+            lines.append("- without a capital at the start")
+        if facts["period"] < 0.5:
+            lines.append("- without a full stop at the end")
+        if facts["exclaims"] > 0.2:
+            lines.append("- with exclamation marks")
         if facts["words"]:
-            lines.append("- favorite words: " + ", ".join(facts["words"]))
+            lines.append("- with words such as " + ", ".join(facts["words"]))
     if "rating" in facts:
-        lines.append(f"- rates {facts['rating']} on average, over {facts['ratings']} ratings")
-    return "\n".join(["How this person writes and rates:", *lines])
-
-
-def _share(share: float) -> str:
-    steps = ((0.05, "never"), (0.35, "seldom"), (0.65, "sometimes"), (0.95, "usually"))
-    return next((word for limit, word in steps if share <= limit), "always")
+        lines.append(f"- rating {facts['rating']} on average ({facts['ratings']} ratings so far)")
+    return "\n".join(lines)

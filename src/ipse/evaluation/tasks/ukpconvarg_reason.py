@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ipse.errors import UsageError
 from ipse.evaluation.task import Item, Person, Split, split
 from ipse.importers.ukpconvarg import Argument, prompt
 from ipse.records import Record, User
@@ -46,8 +47,23 @@ class UkpconvargReason:
     fit: int = 20
 
     def people(self, count: int) -> list[Person]:
-        """Give the first `count` people of the test part; each one stands in for another."""
+        """Give the first `count` people of the test part, each with the one who stands in for them.
+
+        Args:
+            count: How many, at least 2.
+
+        Returns:
+            The people.
+
+        Raises:
+            UsageError: If there are fewer than 2.
+        """
         users = [self._user(user) for user in self._split().test[:count]]
+        if len(users) < 2:
+            raise UsageError(
+                "the control puts another person in each one's place, so it needs at least 2 "
+                f"people; got {len(users)}"
+            )
         cuts = [int(len(user) * (1 - self.held_out)) for user in users]
         pasts = [u.before(u.records[cut].time) for u, cut in zip(users, cuts, strict=True)]
         people = []
