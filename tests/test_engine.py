@@ -126,6 +126,30 @@ def test_a_record_forgotten_while_it_is_learned_from_is_not_learned(me, monkeypa
     assert raced
 
 
+def test_what_everyone_taught_later_reaches_a_person_at_the_next_question(me):
+    for name in ("bob", "eve", "joe", "ada"):
+        me.add(reason(name, 5 * n + 1, output="frankly the point is good") for n in range(9))
+    before = me.plan("ada", "Why?", methods="facets")
+    me.fit("facets")
+    after = me.plan("ada", "Why?", methods="facets")
+    assert before.states != after.states
+    assert me.plan("ada", "Why?", methods="facets") == after
+
+
+def test_the_profile_is_the_persons_alone(tmp_path):
+    with Ipse(tmp_path / "ipse.db", backend=echo(), system="Be brief.") as me:
+        me.add(person().records)
+        assert "Be brief." not in me.profile("ada")
+
+
+def test_records_that_keep_changing_are_a_conflict_and_not_a_wrong_answer(me, monkeypatch):
+    me.remember("ada", "I am allergic to nuts.")
+    numbers = iter(range(100))
+    monkeypatch.setattr(me.store, "revision", lambda user: next(numbers))
+    with pytest.raises(Conflict, match="the records of 'ada' keep changing"):
+        me.ask("ada", "Nuts?")
+
+
 def test_enrolling_and_fitting_say_what_is_kept(me):
     me.add(person().records)
     assert [saved.key.method for saved in me.enroll("ada", "bm25+recent+facets")] == [

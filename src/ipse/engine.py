@@ -28,6 +28,9 @@ __all__ = ["DEFAULT_METHODS", "Answer", "Ipse"]
 
 DEFAULT_METHODS = "hybrid"
 
+_TRIES = 3
+"""How often a plan is made anew because the person's records changed meanwhile."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -163,7 +166,7 @@ class Ipse:
         Returns:
             The passage; "" where nothing is known.
         """
-        plan = self.plan(user, "", methods=methods)
+        plan = self._personal(Plan.ask(""), user, self._chosen(methods))
         return next((m.content for m in plan.main.messages if m.role == "system"), "")
 
     # What is asked.
@@ -196,11 +199,7 @@ class Ipse:
         main = replace(generic.main, messages=(*turns[:-1], *history, turns[-1]))
         generic = replace(generic, main=main, strength=strength)
         chosen = self._chosen(methods)
-        view = self._view(user) if user else None
-        if view is None or strength == 0 or not chosen:
-            return generic
-        learned = [self._learned(method, view) for method in chosen]
-        return personalize(generic, view.allowing("prompt"), learned, self.lm)
+        return self._personal(generic, user, chosen) if user and chosen and strength else generic
 
     def ask(self, user: str | None, question: str, **options: Any) -> Answer:
         """Answer a question as this person's own model.
@@ -223,42 +222,46 @@ class Ipse:
 
     def evidence(self, user: str | None, plan: Plan) -> tuple[Record, ...]:
         """Give the records a plan lets the model read."""
-        view = self._view(user) if user else None
+        _, view = self._view(user) if user else (0, None)
         return tuple(view.record(name) for name in plan.evidence) if view else ()
 
     def _chosen(self, methods: str | None) -> tuple[Method, ...]:
         return self.methods if methods is None else parse(methods)
 
-    def _view(self, user: str) -> User | None:
-        """Give all that is known of a person; one query where nothing has changed."""
+    def _personal(self, generic: Plan, user: str, methods: Sequence[Method]) -> Plan:
+        """Make a plan personal; records and states are of one moment of the person's."""
+        for _ in range(_TRIES):
+            revision, view = self._view(user)
+            if view is None:
+                return generic
+            try:
+                learned = [self._learned(method, view) for method in methods]
+            except Conflict:  # a record was forgotten while it was learned from
+                continue
+            if self.store.revision(user) == revision:
+                return personalize(generic, view.allowing("prompt"), learned, self.lm)
+        raise Conflict(f"the records of {user!r} keep changing. Ask again")
+
+    def _view(self, user: str) -> tuple[int, User | None]:
+        """Give all that is known of a person, and its revision; one query if nothing changed."""
         revision = self.store.revision(user)
-        if not revision:
-            return None
         cached = self._views.get(user)
         if cached and cached[0] == revision:
-            return cached[1]
+            return cached
         try:
             view = self.store.user(user)
-        except UnknownUser:  # forgotten since
-            return None
+        except UnknownUser:
+            return revision, None
         self._views.put(user, (revision, view))
-        return view
+        return revision, view
 
     def _learned(self, method: Method, view: User) -> Learned:
-        """Give a method with its current state; one query where nothing has changed."""
+        """Give a method with its current state; a query or two where nothing has changed."""
         size, saved = self._states.get((method, view.id)) or (0, None)
         if saved and size == len(view) and self._lifecycle.is_current(method, view, saved):
             return Learned(method, saved.state, saved.id)
-        saved = self._refreshed(method, view)
+        saved = self._lifecycle.current(method, view)
         if saved is None:
             return Learned(method)
         self._states.put((method, view.id), (len(view), saved))
         return Learned(method, saved.state, saved.id)
-
-    def _refreshed(self, method: Method, view: User) -> SavedState | None:
-        try:
-            return self._lifecycle.current(method, view)
-        except Conflict:  # a record was forgotten meanwhile: learn from what is left
-            self._views.drop(view.id)
-            left = self._view(view.id)
-            return self._lifecycle.current(method, left) if left else None

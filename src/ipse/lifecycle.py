@@ -95,7 +95,7 @@ class Lifecycle:
         """
         view = user.allowing(_USE[method.level])
         saved = self.store.state(self._key(method, user.id))
-        if saved is None or not view.records:
+        if saved is None or not view.records or saved.parents != self._parents(method):
             return self.enroll(method, user)
         if saved.state.seen == len(view):
             return saved
@@ -105,8 +105,14 @@ class Lifecycle:
         return saved if state is saved.state else self._keep(method, view, state, shared)
 
     def is_current(self, method: Method, user: User, saved: SavedState) -> bool:
-        """Say whether a state read earlier is still the one that is kept, in one query."""
-        return self.store.state_id(self._key(method, user.id)) == saved.id
+        """Say whether a state read earlier is still what `current` gives, in a query or two."""
+        kept = self.store.state_id(self._key(method, user.id))
+        return kept == saved.id and saved.parents == self._parents(method)
+
+    def _parents(self, method: Method) -> tuple[str, ...]:
+        """Give the states that a person's state is to be made from now."""
+        shared = self.store.state_id(self._key(method)) if method.shared else None
+        return (shared,) if shared else ()
 
     def _keep(
         self, method: Method, view: User, state: State | None, shared: SavedState | None
