@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -171,7 +172,14 @@ def _plain(name: str, array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.name not in _TYPES.values():
         known = ", ".join(sorted(_TYPES.values()))
         raise StoreFailure(f"array {name!r} is of type {array.dtype}. Known types: {known}")
-    return array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return array.astype(_little(array.dtype), copy=False)
+
+
+def _little(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Give a type in safetensors' byte order."""
+    native = np.dtype(dtype.type)
+    # Where it is the machine's own order, a type that spells it out takes numpy's slow paths.
+    return native if sys.byteorder == "little" else native.newbyteorder("<")
 
 
 def _arrays(data: bytes) -> dict[str, NDArray[Any]]:
@@ -182,7 +190,7 @@ def _arrays(data: bytes) -> dict[str, NDArray[Any]]:
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         if entry["dtype"] not in _TYPES:
             raise ValueError(f"array {name!r} is of type {entry['dtype']!r}, which numpy has not")
-        dtype, shape = np.dtype(_TYPES[entry["dtype"]]).newbyteorder("<"), tuple(entry["shape"])
+        dtype, shape = _little(np.dtype(_TYPES[entry["dtype"]])), tuple(entry["shape"])
         end = offset + dtype.itemsize * math.prod(shape)
         if [offset - base, end - base] != entry["data_offsets"] or end > len(data):
             raise ValueError(f"array {name!r} is not where the header says")
