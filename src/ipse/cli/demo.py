@@ -33,7 +33,7 @@ _WIDTH = 100
 def demo(
     call: Call,
     people: Annotated[int, typer.Option(min=2, max=40, help="How many people.")] = 12,
-    items: Annotated[int, typer.Option(min=1, help="Held-out answers of each.")] = 4,
+    items: Annotated[int, typer.Option(min=1, help="Held-out answers of each.")] = 3,
     full: Annotated[bool, typer.Option("--full", help="40 people, 10 answers each.")] = False,
     methods: Annotated[str, typer.Option(help="Compositions, by commas.")] = ",".join(DEMO_METHODS),
     out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("ipse-demo"),

@@ -53,8 +53,8 @@ def run_demo(
     lm: LM,
     progress: Progress,
     *,
-    people: int = 14,
-    items: int = 4,
+    people: int = 12,
+    items: int = 3,
     methods: Sequence[str] = DEMO_METHODS,
 ) -> Demo:
     """Import the sample into a fresh store, enroll people, and score what they wrote next.

@@ -42,7 +42,7 @@ class UkpconvargReason:
     store: Store
     arguments: Mapping[str, Argument]
     held_out: float = 0.2
-    items: int = 4
+    items: int = 3
     words: int = 20
     fit: int = 20
 
