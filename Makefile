@@ -34,7 +34,7 @@ bench: install
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script --quick || exit 1; done
 
 docs: install
-	$(BIN)/python runs/make_cards.py
+	$(BIN)/python runs/make_docs.py
 
 clean:
 	rm -rf $(VENV) ipse-demo build dist
