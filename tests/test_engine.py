@@ -150,6 +150,34 @@ def test_records_that_keep_changing_are_a_conflict_and_not_a_wrong_answer(me, mo
         me.ask("ada", "Nuts?")
 
 
+def test_an_answer_outlives_its_evidence(me, monkeypatch):
+    record = me.remember("ada", "I am allergic to nuts.")
+    me.remember("ada", "I like nuts in cake.")
+    generate = me.lm.generate
+
+    def slowly(plans):
+        me.forget("ada", record.id)
+        return generate(plans)
+
+    monkeypatch.setattr(me.lm, "generate", slowly)
+    answer = me.ask("ada", "Nuts?")
+    assert record.id in answer.plan.evidence
+    assert [kept.output for kept in answer.evidence] == ["I like nuts in cake."]
+
+
+def test_a_method_without_embeddings_never_looks_for_the_embedder(tmp_path):
+    class NoModels:
+        @property
+        def base(self):
+            raise AssertionError("nobody needs the model's name")
+
+        embedder = base
+
+    with Ipse(tmp_path / "ipse.db", backend=NoModels(), methods="bm25+recent") as me:
+        me.remember("ada", "I am allergic to nuts.")
+        assert me.plan("ada", "Nuts?").evidence
+
+
 def test_enrolling_and_fitting_say_what_is_kept(me):
     me.add(person().records)
     assert [saved.key.method for saved in me.enroll("ada", "bm25+recent+facets")] == [

@@ -70,6 +70,7 @@ def test_the_question_is_the_latest_user_message():
     ("make", "said"),
     [
         (lambda: Message("robot", "x"), "unknown role 'robot'"),
+        (lambda: Message("user", "\udcff"), "not valid Unicode"),
         (lambda: Sampling(max_tokens=0), "max_tokens must be at least 1; got 0"),
         (lambda: Sampling(temperature=math.nan), "temperature"),
         (lambda: Sampling(top_p=0), "top_p"),

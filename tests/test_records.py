@@ -60,6 +60,7 @@ def test_a_record_survives_json(kind, output, given_, meta, time, uses):
         ({"meta": {"x": float("nan")}}, "must be JSON"),
         ({"meta": {"x": "\ud800"}}, "must be JSON"),
         ({"meta": {"x": object()}}, "must be JSON"),
+        ({"meta": {"x": "y" * (MAX_CHARACTERS + 1)}}, "meta is at most 1,000,000 bytes"),
         ({"rejected": "no"}, "only a preference"),
         ({"kind": "preference"}, "needs a rejected text"),
         ({"kind": "preference", "rejected": "yes"}, "chosen and rejected are the same"),

@@ -24,6 +24,15 @@ def test_ends_keeps_both_ends(count, expected):
     assert ends("a b c d e", count) == expected
 
 
+def test_text_without_spaces_is_cut_all_the_same():
+    assert len(cut("\u5b57" * 1000, 4)) == 4 * 16 + 2
+    assert len(ends("x" * 1000, 4)) == 4 * 16 + 2
+
+
+def test_characters_written_without_spaces_are_words():
+    assert words("\u7eff\u8336 tea") == ["\u7eff", "\u8336", "tea"]
+
+
 def test_cut_keeps_the_beginning():
     assert cut("a b c", 2) == "a b …"
     assert cut("a  b", 2) == "a  b"

@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 class Cache(Generic[Key, Value]):
     """Keeps what was used last, up to a total weight."""
 
-    def __init__(self, weigh: Callable[[Value], int], limit: int = 1_000_000) -> None:
+    def __init__(self, weigh: Callable[[Value], int], limit: int) -> None:
         """Make an empty cache.
 
         Args:

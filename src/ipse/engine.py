@@ -21,12 +21,15 @@ from ipse.lm import LM, Reply
 from ipse.methods import Learned, Method, parse, personalize
 from ipse.plan import Message, Plan, Sampling
 from ipse.records import Kind, Record, User
-from ipse.state import SavedState
+from ipse.state import SavedState, StateKey
 from ipse.store import Added, Receipt, Store
 
 __all__ = ["DEFAULT_METHODS", "Answer", "Ipse"]
 
 DEFAULT_METHODS = "hybrid"
+
+_CACHED = 256 << 20
+"""The most bytes of people's views that are kept at hand, and the same of their states."""
 
 _TRIES = 3
 """How often a plan is made anew because the person's records changed meanwhile."""
@@ -75,10 +78,8 @@ class Ipse:
         self.store = store if isinstance(store, Store) else Store.open(store)
         self.lm = open_backend(backend) if isinstance(backend, str) else backend
         self._lifecycle = Lifecycle(self.store, self.lm)
-        self._views: Cache[str, tuple[int, User]] = Cache(weigh=lambda item: 1 + len(item[1]))
-        self._states: Cache[tuple[Method, str], tuple[int, SavedState]] = Cache(
-            weigh=lambda item: 1 + len(item[1].state.lineage)
-        )
+        self._views: Cache[str, tuple[int, User]] = Cache(_weigh_view, _CACHED)
+        self._states: Cache[StateKey, tuple[int, SavedState]] = Cache(_weigh_state, _CACHED)
 
     def close(self) -> None:
         """Close the store."""
@@ -122,11 +123,14 @@ class Ipse:
         Returns:
             What was removed.
         """
-        self._views.drop(user)
-        self._states.clear()
         if record is None:
-            return self.store.forget_user(user)
-        return self.store.forget_record(record, user)
+            receipt = self.store.forget_user(user)
+        else:
+            receipt = self.store.forget_record(record, user)
+        self._views.drop(user)
+        for state in receipt.states:
+            self._states.drop(state.key)
+        return receipt
 
     # What is learned of them.
 
@@ -221,9 +225,11 @@ class Ipse:
         return self.lm.stream(self.plan(user, question, **options))
 
     def evidence(self, user: str | None, plan: Plan) -> tuple[Record, ...]:
-        """Give the records a plan lets the model read."""
+        """Give the records a plan lets the model read, but for those forgotten since."""
         _, view = self._view(user) if user else (0, None)
-        return tuple(view.record(name) for name in plan.evidence) if view else ()
+        return (
+            tuple(view.record(name) for name in plan.evidence if view.holds([name])) if view else ()
+        )
 
     def _chosen(self, methods: str | None) -> tuple[Method, ...]:
         return self.methods if methods is None else parse(methods)
@@ -239,7 +245,7 @@ class Ipse:
             except Conflict:  # a record was forgotten while it was learned from
                 continue
             if self.store.revision(user) == revision:
-                return personalize(generic, view.allowing("prompt"), learned, self.lm)
+                return personalize(generic, view, learned, self.lm)
         raise Conflict(f"the records of {user!r} keep changing. Ask again")
 
     def _view(self, user: str) -> tuple[int, User | None]:
@@ -253,15 +259,34 @@ class Ipse:
         except UnknownUser:
             return revision, None
         self._views.put(user, (revision, view))
+        if self.store.revision(user) != revision:  # what is forgotten by now must not stay
+            self._views.drop(user)
         return revision, view
 
     def _learned(self, method: Method, view: User) -> Learned:
         """Give a method with its current state; a query or two where nothing has changed."""
-        size, saved = self._states.get((method, view.id)) or (0, None)
-        if saved and size == len(view) and self._lifecycle.is_current(method, view, saved):
-            return Learned(method, saved.state, saved.id)
+        key = self._lifecycle.key(method, view.id)
+        fingerprint, saved = self._states.get(key) or (0, None)
+        if saved and fingerprint == view.fingerprint:
+            if self._lifecycle.is_current(method, view, saved):
+                return Learned(method, saved.state, saved.id)
+            self._states.drop(key)
         saved = self._lifecycle.current(method, view)
         if saved is None:
             return Learned(method)
-        self._states.put((method, view.id), (len(view), saved))
+        self._states.put(key, (view.fingerprint, saved))
+        if not self._lifecycle.is_current(method, view, saved):  # forgotten by now
+            self._states.drop(key)
         return Learned(method, saved.state, saved.id)
+
+
+def _weigh_view(item: tuple[int, User]) -> int:
+    """Give about how many bytes a view takes."""
+    texts = sum(len(r.input) + len(r.output) + len(r.rejected or "") for r in item[1].records)
+    return 2 * texts + 1000 * len(item[1])
+
+
+def _weigh_state(item: tuple[int, SavedState]) -> int:
+    """Give about how many bytes a state takes."""
+    state = item[1].state
+    return 4096 + state.nbytes + 100 * len(state.lineage)

@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 
 from ipse.lm import LM, Progress
 from ipse.methods import Method, finish, finish_all
-from ipse.records import Use, User
+from ipse.records import User
 from ipse.state import SavedState, State, StateKey
 from ipse.store import Store
 
 __all__ = ["Lifecycle"]
-
-_USE: dict[str, Use] = {"input": "prompt", "model": "train", "objective": "train"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Lifecycle:
             return None
         views = people if people is not None else self._everybody()
         state = finish(method.fit(view.allowing("share") for view in views), self.lm)
-        return None if state is None else self.store.keep(SavedState(self._key(method), state))
+        return None if state is None else self.store.keep(SavedState(self.key(method), state))
 
     def enroll(self, method: Method, user: User) -> SavedState | None:
         """Let a method learn of one person, and keep what it learned.
@@ -75,7 +73,7 @@ class Lifecycle:
         """
         shared = self._shared(method)
         known = shared.state if shared else None
-        views = [user.allowing(_USE[method.level]) for user in users]
+        views = [user.allowing(method.use) for user in users]
         tasks = [method.enroll(view, known) if view.records else None for view in views]
         states = finish_all(tasks, self.lm, progress)
         return [
@@ -93,12 +91,14 @@ class Lifecycle:
         Returns:
             What is kept; None where there is nothing to learn.
         """
-        view = user.allowing(_USE[method.level])
-        saved = self.store.state(self._key(method, user.id))
+        view = user.allowing(method.use)
+        saved = self.store.state(self.key(method, user.id))
         if saved is None or not view.records or saved.parents != self._parents(method):
             return self.enroll(method, user)
-        if saved.state.seen == len(view):
+        if saved.state.seen == view.fingerprint:
             return saved
+        if not view.holds(saved.state.lineage):  # it knows more than this view may
+            return self.enroll(method, user)
         shared = self._shared(method)
         known = shared.state if shared else None
         state = finish(method.update(view, saved.state, known), self.lm)
@@ -106,12 +106,12 @@ class Lifecycle:
 
     def is_current(self, method: Method, user: User, saved: SavedState) -> bool:
         """Say whether a state read earlier is still what `current` gives, in a query or two."""
-        kept = self.store.state_id(self._key(method, user.id))
+        kept = self.store.state_id(self.key(method, user.id))
         return kept == saved.id and saved.parents == self._parents(method)
 
     def _parents(self, method: Method) -> tuple[str, ...]:
         """Give the states that a person's state is to be made from now."""
-        shared = self.store.state_id(self._key(method)) if method.shared else None
+        shared = self.store.state_id(self.key(method)) if method.shared else None
         return (shared,) if shared else ()
 
     def _keep(
@@ -120,15 +120,20 @@ class Lifecycle:
         if state is None:
             return None
         parents = (shared.id,) if shared else ()
-        key = self._key(method, view.id)
-        return self.store.keep(SavedState(key, replace(state, seen=len(view)), parents))
+        key = self.key(method, view.id)
+        return self.store.keep(SavedState(key, replace(state, seen=view.fingerprint), parents))
 
     def _shared(self, method: Method) -> SavedState | None:
-        return self.store.state(self._key(method)) if method.shared else None
+        return self.store.state(self.key(method)) if method.shared else None
 
-    def _key(self, method: Method, user: str | None = None) -> StateKey:
-        bases = {"": "", "lm": self.lm.base, "embedder": self.lm.embedder}
-        return StateKey(method.name, method.settings_hash, user, bases[method.base])
+    def key(self, method: Method, user: str | None = None) -> StateKey:
+        """Give what a method's state of a person, or of everyone, is kept under."""
+        base = ""  # a model's name may cost a look at its weights: only who depends on it asks
+        if method.base == "lm":
+            base = self.lm.base
+        elif method.base == "embedder":
+            base = self.lm.embedder
+        return StateKey(method.name, method.settings_hash, user, base)
 
     def _everybody(self) -> Iterator[User]:
         cursor = None

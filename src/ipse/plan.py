@@ -48,6 +48,10 @@ class Message:
         if self.role not in get_args(Role):
             known = ", ".join(get_args(Role))
             raise InvalidPlan(f"unknown role {self.role!r}. Known: {known}")
+        try:
+            self.content.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidPlan(f"a message is not valid Unicode: {error}") from error
 
 
 @dataclass(frozen=True)

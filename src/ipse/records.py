@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -32,7 +32,8 @@ Kind = Literal["profile", "dialogue", "content", "interaction", "preference"]
 """The survey's five kinds of personal data (arXiv 2502.11528, section 2)."""
 
 Use = Literal["prompt", "train", "share"]
-"""What an owner allows: be read by the model, teach the owner's own states, teach everyone's."""
+"""What an owner allows: be read by the model, itself or summed up; train weights and rewards of the
+owner's own; teach what is learned of everyone."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 USES: tuple[Use, ...] = get_args(Use)
@@ -111,17 +112,7 @@ class Record:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Record:
-        """Read a record from JSON-able data.
-
-        Args:
-            data: The fields; `user`, `kind` and `output` must be there, the others may be.
-
-        Returns:
-            The record.
-
-        Raises:
-            InvalidRecord: If a field is missing, unknown or breaks a rule.
-        """
+        """Read a record, most of whose fields may be missing, or raise `InvalidRecord`."""
         fields = dict(data)
         if extra := sorted(fields.keys() - cls.__dataclass_fields__.keys()):
             known = ", ".join(cls.__dataclass_fields__)
@@ -171,6 +162,10 @@ class User:
         """Give the latest `count` records, oldest of them first."""
         return self.records[max(0, len(self.records) - count) :]
 
+    def holds(self, record_ids: Iterable[str]) -> bool:
+        """Say whether all of some records are in this view."""
+        return all(name in self._by_id for name in record_ids)
+
     def record(self, record_id: str) -> Record:
         """Give a record of this view by its id, or raise `UnknownRecord`."""
         if record_id not in self._by_id:
@@ -183,6 +178,12 @@ class User:
             if all(mask)
             else User(self.id, tuple(r for r, kept in zip(self.records, mask, strict=True) if kept))
         )
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """A number that another choice of records would not have."""
+        names = "\n".join(record.id for record in self.records)
+        return int.from_bytes(hashlib.sha256(names.encode()).digest()[:7])
 
     @cached_property
     def _allowed(self) -> dict[Use, User]:
@@ -255,9 +256,11 @@ def _check_meta(meta: object) -> None:
     if not isinstance(meta, Mapping):
         raise InvalidRecord(f"a record's meta must be a mapping; got {meta!r}")
     try:
-        json.dumps(dict(meta), allow_nan=False, ensure_ascii=False).encode()
+        size = len(json.dumps(dict(meta), allow_nan=False, ensure_ascii=False).encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRecord(f"a record's meta must be JSON: {error}") from error
+    if size > MAX_CHARACTERS:
+        raise InvalidRecord(f"a record's meta is at most {MAX_CHARACTERS:,} bytes; got {size:,}")
 
 
 def _check_rejected(record: Record) -> None:

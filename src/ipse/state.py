@@ -30,7 +30,7 @@ class State:
         facts: Small JSON-able things.
         arrays: Named arrays, read only; kept as one safetensors artefact.
         lineage: The ids of the records it was made from; the order is the method's own.
-        seen: How many records the person had when it was made; set by the life cycle.
+        seen: The fingerprint of the view it was made from; set by the life cycle.
         artifact: The content-hashed name of `arrays`, what a plan names; set by the store.
     """
 

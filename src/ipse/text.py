@@ -19,7 +19,10 @@ Match = Literal["input", "output", "both"]
 Form = Literal["turns", "list"]
 """Whether the model reads answers a person gave as turns of a conversation, or all as one list."""
 
-_WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # written without spaces: a character is a word
+_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+(?:['\u2019][^\W{_CJK}]+)*")
+_LONGEST = 16
+"""The most characters a word of a cut text may have, on average: text may come without spaces."""
 
 
 def words(text: str) -> list[str]:
@@ -32,16 +35,17 @@ def cut(text: str, count: int | None) -> str:
     if count is None:
         return text
     parts = text.split()
-    return text if len(parts) <= count else " ".join(parts[:count]) + " …"
+    short = text if len(parts) <= count else " ".join(parts[:count]) + " …"
+    return short if len(short) <= count * _LONGEST else short[: count * _LONGEST] + " …"
 
 
 def ends(text: str, count: int | None) -> str:
     """Keep both ends of a text, `count` words in all: what it is about, and what it asks for."""
     parts = text.split()
     if count is None or len(parts) <= count:
-        return text
+        return cut(text, count)
     head, tail = parts[: count - count // 2], parts[len(parts) - count // 2 :]
-    return " ".join([*head, "…", *tail])
+    return cut(" ".join([*head, "…", *tail]), count + 1)
 
 
 def overlap(texts: Sequence[str]) -> NDArray[np.float64]:

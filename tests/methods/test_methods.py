@@ -44,6 +44,16 @@ def test_a_composition_is_read_and_written():
     assert spec(()) == "generic"
 
 
+def test_a_setting_with_signs_in_it_is_written_and_read():
+    methods = (Profile(question="How, exactly? a+b: 100%=all"), Recent(k=2))
+    assert parse(spec(methods)) == methods
+
+
+def test_a_wrong_setting_is_refused_in_python_too():
+    with pytest.raises(UsageError, match="k of 'bm25' must be a number from 0 on; got -1"):
+        Bm25(k=-1)
+
+
 def test_a_preset_is_a_method_with_settings():
     assert parse("bm25-diverse") == (Bm25(diversity=0.3),)
 
@@ -55,7 +65,10 @@ def test_a_preset_is_a_method_with_settings():
         ("bm25:kk=3", Unknown, "unknown setting of 'bm25' 'kk'"),
         ("bm25:k", UsageError, "written k=VALUE; got 'k'"),
         ("bm25:k=three", UsageError, "k of 'bm25' must be of type int; got 'three'"),
-        ("bm25:k=-1", UsageError, "must not be negative"),
+        ("bm25:k=-1", UsageError, "k of 'bm25' must be a number from 0 on; got -1"),
+        ("bm25:diversity=7", UsageError, "diversity of 'bm25' must be between 0 and 1; got 7.0"),
+        ("bm25:half_life=nan", UsageError, "half_life of 'bm25' must be a number from 0 on"),
+        ("bm25-diverse:k=3", UsageError, "'bm25-diverse' has its settings: bm25:diversity=0.3"),
         ("recent:form=poem", Unknown, "unknown form of 'recent' 'poem'. Known: list, turns"),
     ],
 )
@@ -305,6 +318,18 @@ def test_lamp_joins_records_and_cuts_them_to_the_budget():
     assert plan.main.question == (
         f'"T1" is the title for "{cut}" , and "T0" is the title for "{cut}" . {question}'
     )
+
+
+def test_lamp_claims_no_evidence_it_does_not_show():
+    user = User("ada", (record(0, input="Deep nets", output="We study nets."),))
+    question = 'Which reference is related? [1]: "Nets" [2]: "Trees"'
+    assert apply(Lamp(task="1"), user, question) == Plan.ask(question)
+
+
+def test_lamp_takes_a_label_as_it_is():
+    user = User("ada", (record(0, input="news", output="{text} {label}"),))
+    plan = apply(Lamp(task="4"), user, "Generate a headline for the following article: news")
+    assert plan.main.question.startswith('"{text} {label}" is the title for "news" ')
 
 
 def test_lamp_leaves_records_out_that_can_never_fit():

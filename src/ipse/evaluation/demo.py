@@ -71,7 +71,7 @@ def run_demo(
         What was found.
     """
     compositions = [parse(text) for text in methods]
-    with _fresh_store(folder / "store", progress) as store:
+    with _fresh_store(folder / "ipse-demo.db", progress) as store:
         task = UkpconvargReason(store, ukpconvarg.arguments(sample_path()), items=items)
         asked = task.people(people)
         lifecycle = Lifecycle(store, lm)
@@ -95,12 +95,14 @@ def run_demo(
     return Demo(result, table, example, report, _shared_topics(asked))
 
 
-def _fresh_store(folder: Path, progress: Progress) -> Store:
-    """Make a store that holds the sample and nothing else."""
+def _fresh_store(path: Path, progress: Progress) -> Store:
+    """Make a store that holds the sample and nothing else, in the place of an earlier demo's."""
     progress("importing the sample", 0, 1)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    store = Store.open(folder / "demo.db")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+    shutil.rmtree(path.with_name(f"{path.name}.artifacts"), ignore_errors=True)
+    store = Store.open(path)
     found = read("ukpconvarg", sample_path())
     store.add(item for item in found if isinstance(item, Record))
     progress("importing the sample", 1, 1)

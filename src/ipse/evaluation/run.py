@@ -134,6 +134,7 @@ def run(
     Returns:
         What was measured.
     """
+    lifecycle.lm.score([Plan.ask("Hello")], ["Hi"])  # the model is loaded before a clock runs
     generic = [Plan.ask(item.question) for person in people for item in person.items]
     cells = [_score(GENERIC, "own", people, generic, 0.0, lifecycle, progress)]
     enrolled: list[Enrolled] = []

@@ -7,12 +7,12 @@ profile+bm25:k=4            two, composed
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterable
 from dataclasses import fields
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import unquote
 
 from ipse.errors import UsageError, unknown
 from ipse.methods.base import Level, Method
@@ -86,7 +86,9 @@ def parse(text: str) -> tuple[Method, ...]:
     found: list[Method] = []
     for part in text.split("+"):
         name, _, settings = part.strip().partition(":")
-        if name in PRESETS and not settings:
+        if name in PRESETS:
+            if settings:
+                raise UsageError(f"{name!r} has its settings: {PRESETS[name]}. Write that, changed")
             found.extend(parse(PRESETS[name]))
         else:
             found.append(_one(name, settings))
@@ -98,12 +100,17 @@ def spec(methods: Iterable[Method]) -> str:
     parts = []
     for method in methods:
         changed = [
-            f"{f.name}={getattr(method, f.name)}"
+            f"{f.name}={_quoted(getattr(method, f.name))}"
             for f in fields(method)
             if getattr(method, f.name) != f.default
         ]
         parts.append(f"{method.name}:{','.join(changed)}" if changed else method.name)
     return "+".join(parts) or "generic"
+
+
+def _quoted(value: object) -> str:
+    """Write a value so that the signs that part settings stand for nothing in it."""
+    return "".join(f"%{ord(c):02X}" if c in "%,+:=" else c for c in str(value))
 
 
 def _one(name: str, settings: str) -> Method:
@@ -119,7 +126,7 @@ def _one(name: str, settings: str) -> Method:
             raise unknown(f"setting of {name!r}", key.strip(), known)
         if not equals:
             raise UsageError(f"a setting is written {key}=VALUE; got {pair!r}")
-        values[key.strip()] = _value(name, key.strip(), value.strip(), kinds[key.strip()])
+        values[key.strip()] = _value(name, key.strip(), unquote(value.strip()), kinds[key.strip()])
     return methods[name](**values)
 
 
@@ -129,18 +136,9 @@ def _value(method: str, key: str, text: str, kind: Any) -> Any:
         if text not in get_args(kind):
             raise unknown(f"{key} of {method!r}", text, get_args(kind))
         return text
-    if get_origin(kind) in (Union, types.UnionType):
-        if text.lower() == "none":
-            return None
-        kind = next(k for k in get_args(kind) if k is not types.NoneType)
-    if kind is bool:
-        return text.lower() in ("1", "true", "yes")
     try:
-        value = kind(text)
+        return kind(text)
     except ValueError as error:
         raise UsageError(
             f"{key} of {method!r} must be of type {kind.__name__}; got {text!r}"
         ) from error
-    if isinstance(value, int | float) and value < 0:
-        raise UsageError(f"{key} of {method!r} must not be negative; got {text!r}")
-    return value

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
+from ipse.errors import UsageError
 from ipse.lm import Cut, Embed
 from ipse.plan import Plan
-from ipse.records import User
+from ipse.records import Use, User
 from ipse.state import State
 
 __all__ = ["LEVELS", "Ask", "Base", "Learning", "Level", "Method", "Steps"]
@@ -59,6 +61,19 @@ class Method(ABC):
     paper: ClassVar[str] = ""
     stores: ClassVar[str] = "nothing"
     shared: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            most = field.metadata.get("most", math.inf)
+            if isinstance(value, int | float) and not (0 <= value <= most and value < math.inf):
+                bounds = f"between 0 and {most:g}" if most < math.inf else "a number from 0 on"
+                raise UsageError(f"{field.name} of {self.name!r} must be {bounds}; got {value}")
+
+    @property
+    def use(self) -> Use:
+        """What an owner must allow of a record for this method to be handed it."""
+        return "prompt" if self.level == "input" else "train"
 
     def fit(self, people: Iterable[User]) -> Learning:
         """Learn once from everybody.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ipse.methods.base import Method
-from ipse.methods.passage import choose, with_records
+from ipse.methods.passage import with_best
 from ipse.plan import Plan
 from ipse.records import User
 from ipse.retrieval import BM25
@@ -39,7 +39,7 @@ class Bm25(Method):
     form: Form = "turns"
     given: int = 16
     limit: int = 80
-    diversity: float = 0.0
+    diversity: float = field(default=0.0, metadata={"most": 1.0})
     half_life: float = 0.0
 
     def enroll(self, user: User, shared: State | None) -> State | None:
@@ -53,7 +53,4 @@ class Bm25(Method):
         if state is None:
             return plan
         scores = BM25.from_arrays(state.arrays, len(state.lineage)).scores(plan.main.question)
-        found = choose(
-            user, state, scores, k=self.k, diversity=self.diversity, half_life=self.half_life
-        )
-        return with_records(plan, found, form=self.form, given=self.given, limit=self.limit)
+        return with_best(plan, user, state, scores, self)

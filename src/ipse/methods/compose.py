@@ -41,7 +41,7 @@ def personalize(generic: Plan, user: User, learned: Sequence[Learned], lm: LM) -
 
     Args:
         generic: The plan before; its strength is the dial.
-        user: The person, as far as they allow their records to be read.
+        user: The person; a method is handed only what they allow it.
         learned: The methods, in order.
         lm: Answers what a method asks for on its way.
 
@@ -56,7 +56,7 @@ def personalize(generic: Plan, user: User, learned: Sequence[Learned], lm: LM) -
     plan = generic
     for item in learned:
         before = plan
-        plan = finish(item.method.apply(before, user, item.state), lm)
+        plan = finish(item.method.apply(before, user.allowing(item.method.use), item.state), lm)
         _check_slots(before, plan, item.method)
         if item.state_id and plan != before:
             plan = replace(plan, states=(*plan.states, item.state_id))

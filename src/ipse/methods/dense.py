@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ipse.lm import Embed
 from ipse.methods.base import Base, Method, Steps
-from ipse.methods.passage import choose, with_records
+from ipse.methods.passage import with_best
 from ipse.plan import Plan
 from ipse.records import User
 from ipse.state import State
@@ -45,7 +45,7 @@ class Dense(Method):
     form: Form = "turns"
     given: int = 16
     limit: int = 80
-    diversity: float = 0.0
+    diversity: float = field(default=0.0, metadata={"most": 1.0})
     half_life: float = 0.0
 
     def enroll(self, user: User, shared: State | None) -> Steps[State | None]:
@@ -69,10 +69,7 @@ class Dense(Method):
     def _search(self, plan: Plan, user: User, state: State) -> Steps[Plan]:
         (question,) = yield Embed((plan.main.question,))
         scores = np.maximum(0.0, state.arrays["vectors"] @ question)  # (records,)
-        found = choose(
-            user, state, scores, k=self.k, diversity=self.diversity, half_life=self.half_life
-        )
-        return with_records(plan, found, form=self.form, given=self.given, limit=self.limit)
+        return with_best(plan, user, state, scores, self)
 
 
 def embed_records(

@@ -51,7 +51,7 @@ class Facets(Method):
         lineage: list[str] = []
         for person in people:
             own = _count(_written(person))
-            counts += own
+            counts.update(own)
             users.update(own.keys())
             lineage.extend(record.id for record in _written(person))
         kept = {word: n for word, n in counts.items() if users[word] >= self.people}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ipse.lm import Embed
 from ipse.methods.base import Base, Method, Steps
 from ipse.methods.dense import embed_records
-from ipse.methods.passage import choose, with_records
+from ipse.methods.passage import with_best
 from ipse.plan import Plan
 from ipse.records import User
 from ipse.retrieval import BM25, fuse, top
@@ -47,7 +47,7 @@ class Hybrid(Method):
     form: Form = "turns"
     given: int = 16
     limit: int = 80
-    diversity: float = 0.0
+    diversity: float = field(default=0.0, metadata={"most": 1.0})
     half_life: float = 0.0
     depth: int = 100
     rrf: int = 60
@@ -79,7 +79,4 @@ class Hybrid(Method):
         by_meaning = state.arrays["vectors"] @ question  # (records,)
         worded = top(by_words, min(self.depth, int(np.count_nonzero(by_words))))
         scores = fuse([worded, top(by_meaning, self.depth)], size, self.rrf)
-        found = choose(
-            user, state, scores, k=self.k, diversity=self.diversity, half_life=self.half_life
-        )
-        return with_records(plan, found, form=self.form, given=self.given, limit=self.limit)
+        return with_best(plan, user, state, scores, self)

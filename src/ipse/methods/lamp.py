@@ -93,6 +93,8 @@ class Lamp(Method):
 
     def enroll(self, user: User, shared: State | None) -> State | None:
         """Index what the benchmark searches of each record."""
+        if self.ranker == "recent":
+            return None
         del shared
         corpus = _TASKS[self.task].corpus
         texts = [" ".join(_side(record, side) for side in corpus) for record in user.records]
@@ -153,14 +155,16 @@ class Lamp(Method):
 
     def _item(self, record: Record, text: str) -> str:
         label = _side(record, self._task.label) if self._task.label else ""
-        return self._task.item.replace("{label}", label).replace("{text}", text)
+        return self._task.item.format(label=label, text=text)
 
     def _joined(self, plan: Plan, items: list[str], evidence: tuple[str, ...]) -> Plan:
         question = plan.main.question
         joined = ", and ".join(items)
         if self.task == "1":
             head, title, tail = question.partition("title")
-            text = f"{head}title, and {joined}{tail}" if title else question
+            if not title:  # nothing to hang the records on
+                return plan
+            text = f"{head}title, and {joined}{tail}"
         else:
             text = f"{joined}{self._task.ending}{question}"
         return plan.with_question(text, evidence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,39 @@ from ipse.retrieval import recency, select
 from ipse.state import State
 from ipse.text import Form, cut, ends, overlap, show
 
-__all__ = ["HEADING", "choose", "with_records"]
+__all__ = ["HEADING", "Showing", "with_best", "with_records"]
 
 HEADING = "What this person said before, in their own words:"
 
 _ANSWERS = ("content", "interaction")
+
+
+class Showing(Protocol):
+    """The settings that every search shares."""
+
+    @property
+    def k(self) -> int:
+        """How many records."""
+
+    @property
+    def form(self) -> Form:
+        """Whether answers are shown as turns of a conversation, or all records as a list."""
+
+    @property
+    def given(self) -> int:
+        """The most words of what a record answers to."""
+
+    @property
+    def limit(self) -> int:
+        """The most words of what the person wrote."""
+
+    @property
+    def diversity(self) -> float:
+        """How much likeness to a chosen record counts against the next, in [0, 1]."""
+
+    @property
+    def half_life(self) -> float:
+        """Scores halve every so many records towards the past; 0 is never."""
 
 
 def with_records(
@@ -52,32 +81,26 @@ def with_records(
     return plan
 
 
-def choose(
-    user: User,
-    state: State,
-    scores: NDArray[np.floating],
-    *,
-    k: int,
-    diversity: float,
-    half_life: float,
-) -> list[Record]:
-    """Choose the records to show from their scores, the best one last: nearest to the question.
+def with_best(
+    plan: Plan, user: User, state: State, scores: NDArray[np.floating], how: Showing
+) -> Plan:
+    """Let the model read the records with the best scores, the best one nearest to the question.
 
     Args:
+        plan: The plan so far.
         user: The person.
         state: Its lineage says which record each score is of.
-        scores: At least 0, of (records,); a record with 0 is never chosen.
-        k: How many records.
-        diversity: How much likeness to a chosen record counts against the next, in [0, 1].
-        half_life: Scores halve every so many records towards the past; 0 is never.
+        scores: At least 0, of (records,); a record with 0 is never shown.
+        how: How many records, how different and how new, and how they are shown.
 
     Returns:
-        At most `k` records.
+        The plan with the records and their ids; the very same where nothing is left to show.
     """
-    weighted = scores * recency(len(scores), half_life)
+    weighted = scores * recency(len(scores), how.half_life)
 
     def likeness(places: NDArray[np.intp]) -> NDArray[np.float64]:
         return overlap([user.record(state.lineage[place]).output for place in places])
 
-    places = select(weighted, k, diversity, likeness)
-    return [user.record(state.lineage[place]) for place in places[::-1] if weighted[place] > 0]
+    places = select(weighted, how.k, how.diversity, likeness)
+    best = [user.record(state.lineage[place]) for place in places[::-1] if weighted[place] > 0]
+    return with_records(plan, best, form=how.form, given=how.given, limit=how.limit)

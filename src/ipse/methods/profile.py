@@ -19,6 +19,9 @@ _QUESTION = (
     "what they care about."
 )
 
+_SAID = 50
+"""How many things the person said of themselves stand in a profile: the latest."""
+
 
 @dataclass(frozen=True)
 class Profile(Method):
@@ -48,20 +51,21 @@ class Profile(Method):
     def enroll(self, user: User, shared: State | None) -> Steps[State | None]:
         """Let the model write the profile."""
         del shared
-        said = [record for record in user.records if record.kind == "profile"]
+        said = [record for record in user.records if record.kind == "profile"][-_SAID:]
         read = _spread([r for r in user.records if r.kind != "profile"], self.sample)
         lines = [f"- {show(record)}" for record in said]
         if read:
             reply: Reply = yield self._ask(read)
             lines.append(one_line(reply.text))
         return State(
-            facts={"profile": "\n".join(lines)}, lineage=tuple(r.id for r in (*said, *read))
+            facts={"profile": "\n".join(lines), "records": len(user)},
+            lineage=tuple(r.id for r in (*said, *read)),
         )
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the profile until enough has changed, or something was said outright."""
         told = any(r.kind == "profile" and r.id not in state.lineage for r in user.records)
-        if not told and abs(len(user) - state.seen) < self.refresh:
+        if not told and abs(len(user) - state.facts["records"]) < self.refresh:
             return state
         return self.enroll(user, shared)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -107,9 +106,12 @@ class BM25:
 
 
 def _hashes(found: Iterable[str]) -> NDArray[np.uint64]:
-    return np.fromiter((_hash(word) for word in found), np.uint64)
+    known: dict[str, int] = {}  # not kept: words of people are no cache's to remember
+    for word in (listed := list(found)):
+        if word not in known:
+            known[word] = _hash(word)
+    return np.fromiter((known[word] for word in listed), np.uint64, len(listed))
 
 
-@lru_cache(maxsize=1 << 17)
 def _hash(word: str) -> int:
     return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
