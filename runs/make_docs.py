@@ -348,7 +348,7 @@ arguments and the verdict.
   among those evaluated who wrote most on the same topics. Above 0, what helps is the person, and
   not just any person's records.
 - *ms*: milliseconds a request takes to be planned and read, prompts batched and shared as the
-  backend does; the generic row also loads the model.
+  backend does.
 - *prompt tokens*: read before the scored words.
 - *bytes*: stored of a person, records apart: arrays and facts of states."""
 
