@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
 from ipse import ingest as module
-from ipse.errors import InvalidFile, Unknown
-from ipse.ingest import FORMATS, SHOWN, ingest
+from ipse.errors import InvalidFile, Unknown, UsageError
+from ipse.ingest import FORMATS, SHOWN, check, ingest
 from ipse.records import Record
 from ipse.store import Store
 
@@ -122,3 +123,40 @@ def test_an_export_is_a_format(store, tmp_path):
 def test_an_unknown_format_lists_all(store):
     with pytest.raises(Unknown, match=f"Known: {', '.join(FORMATS)}"):
         ingest(store, "nope", "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "options", "error"),
+    [
+        ("poem", "a", {}, Unknown),
+        ("jsonl", "none", {}, InvalidFile),
+        ("ipse", "none", {}, InvalidFile),
+        ("ipse", "a", {"user": "ada"}, UsageError),
+        ("jsonl", "a", {"color": "red"}, Unknown),
+        ("chatgpt", "a", {}, UsageError),
+        ("csv", "a", {"delimiter": "||"}, UsageError),
+    ],
+)
+def test_wrong_arguments_are_refused_before_there_is_a_store(tmp_path, name, file, options, error):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(error):
+        check(name, tmp_path / file, **options)
+
+
+def test_right_arguments_are_taken_without_reading(tmp_path):
+    (tmp_path / "a").write_text("nothing good")
+    check("jsonl", tmp_path / "a")
+    check("ipse", tmp_path / "a")
+
+
+def test_a_broken_part_of_a_zip_keeps_the_others_and_is_counted(store, tmp_path):
+    said = {"author": {"role": "user"}, "create_time": 1, "content": {"content_type": "text"}}
+    said["content"]["parts"] = ["Hi"]
+    good = [{"mapping": {"a": {"message": said}}, "current_node": "a"}]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("conversations-000.json", json.dumps(good))
+        archive.writestr("conversations-001.json", "[broken")
+    found = ingest(store, "chatgpt", tmp_path / "a.zip", user="ada")
+    assert (found.new, found.malformed) == (1, 1)
+    strict = ingest(store, "chatgpt", tmp_path / "a.zip", user="bob", strict=True)
+    assert (strict.written, store.count()) == (False, 1)

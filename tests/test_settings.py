@@ -105,6 +105,13 @@ def test_every_backend_has_its_settings():
         assert open_lm(load(backend=name, **values)).name == name
 
 
+def test_the_timeout_reaches_the_server():
+    settings = {"backend": "http", "base_url": "http://server/v1", "model": "m"}
+    assert open_lm(load(**settings, timeout=7))._client.timeout == 7
+    with pytest.raises(UsageError, match="setting timeout should be greater than 0"):
+        load(timeout=0)
+
+
 def test_a_server_needs_an_address_and_a_model():
     with pytest.raises(UsageError, match=r"'base_url'. Set it in ipse.toml or as IPSE_BASE_URL"):
         open_lm(load(backend="http"))

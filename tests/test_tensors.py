@@ -1,6 +1,9 @@
 """Arrays in, the same arrays out; anything that is not safetensors is refused."""
 
 import json
+import mmap
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -66,14 +69,26 @@ def test_order_and_endianness_do_not_change_the_values(odd):
     assert np.array_equal(tensors.unpack(tensors.pack({"a": odd}))["a"], odd)
 
 
-def test_a_file_is_mapped_and_outlives_its_name(tmp_path):
+@pytest.mark.parametrize(("size", "kind"), [(4, bytes), (2**20, mmap.mmap)])
+def test_a_large_file_is_mapped_and_any_outlives_its_name(tmp_path, size, kind):
     path = tmp_path / "a.safetensors"
-    tensors.write(path, {"a": np.arange(4)})
+    tensors.write(path, {"a": np.arange(size)})
     array = tensors.read(path)["a"]
     path.unlink()
-    assert isinstance(array.base, np.memmap)
+    assert isinstance(array.base, kind)
     assert not array.flags.writeable
-    assert array.tolist() == [0, 1, 2, 3]
+    assert np.array_equal(array, np.arange(size))
+
+
+def test_more_arrays_are_held_than_files_may_be_open(tmp_path):
+    tensors.write(tmp_path / "a.safetensors", {"a": np.arange(4)})
+    code = (
+        "import pathlib, resource, sys; from ipse import tensors\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "held = [tensors.read(pathlib.Path(sys.argv[1])) for _ in range(200)]\n"
+        "assert all(each['a'][3] == 3 for each in held)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.safetensors")], check=True)
 
 
 def test_a_write_replaces_and_leaves_no_draft(tmp_path):

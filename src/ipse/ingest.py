@@ -18,7 +18,7 @@ from ipse.importers import IMPORTERS, Problem, read
 from ipse.records import Record
 from ipse.store import Added, Store
 
-__all__ = ["FORMATS", "SHOWN", "Ingested", "ingest"]
+__all__ = ["FORMATS", "SHOWN", "Ingested", "check", "ingest"]
 
 FORMATS: tuple[str, ...] = tuple(sorted([*IMPORTERS, "ipse"]))
 """Every format there is: the importers', and `ipse`, what `Store.export_user` writes."""
@@ -82,10 +82,9 @@ def ingest(
         Unknown: If there is no such format or option.
         InvalidFile: If the file is missing or unusable as a whole.
     """
-    if name not in FORMATS:
-        raise unknown("format", name, FORMATS)
-    if name == "ipse":
-        return _restore(store, path, options)
+    if name not in IMPORTERS:
+        check(name, path, **options)
+        return _restore(store, path)
     tally = _Tally(progress or _quietly)
 
     def records() -> Iterator[Record]:
@@ -100,6 +99,30 @@ def ingest(
             added.update(new=done.new, known=done.known)
         tally.progress(sum(tally.kinds.values()))
     return tally.result(Added(added["new"], added["known"]))
+
+
+def check(name: str, path: str | Path, **options: Any) -> None:
+    """Refuse what `ingest` would refuse of its arguments; ask before a store is made for them.
+
+    Args:
+        name: One of `FORMATS`.
+        path: The file or folder.
+        **options: The format's own options.
+
+    Raises:
+        Unknown: If there is no such format or option.
+        UsageError: If an option is missing or not what it should be.
+        InvalidFile: If there is no such file.
+    """
+    if name not in FORMATS:
+        raise unknown("format", name, FORMATS)
+    if name != "ipse":
+        read(name, path, **options)  # lazy: nothing is read yet
+        return
+    if options:
+        raise UsageError(f"the format 'ipse' has no options; got {next(iter(options))!r}")
+    if not Path(path).exists():
+        raise InvalidFile(f"no such file: {path}")
 
 
 class _Tally:
@@ -179,9 +202,7 @@ def _add(store: Store, batch: Sequence[Record], path: str | Path, tally: _Tally)
         yield from _add(store, batch[half:], path, tally)
 
 
-def _restore(store: Store, path: str | Path, options: Mapping[str, Any]) -> Ingested:
+def _restore(store: Store, path: str | Path) -> Ingested:
     """Read what `Store.export_user` wrote: all of it or, on an error, none."""
-    if options:
-        raise UsageError(f"the format 'ipse' has no options; got {next(iter(options))!r}")
     taken = store.import_user(path)
     return Ingested(taken.records.new, taken.records.known, states=taken.states)

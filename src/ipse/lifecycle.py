@@ -7,8 +7,10 @@ store's: it finds states by their lineage and needs no help from methods.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from ipse.errors import UnknownUser
 from ipse.lm import LM, Progress
 from ipse.methods import Method, finish, finish_all
 from ipse.records import User
@@ -136,10 +138,6 @@ class Lifecycle:
         return StateKey(method.name, method.settings_hash, user, base)
 
     def _everybody(self) -> Iterator[User]:
-        cursor = None
-        while True:
-            page = self.store.users(cursor=cursor)
-            yield from (self.store.user(person.id) for person in page.items)
-            if page.cursor is None:
-                return
-            cursor = page.cursor
+        for user in self.store.everybody():
+            with suppress(UnknownUser):  # forgotten since the list was made
+                yield self.store.user(user)

@@ -39,6 +39,7 @@ _PASSED: dict[str, dict[str, str]] = {
         "model": "model",
         "api_key": "api_key",
         "embedding_model": "embedding_model",
+        "timeout": "timeout",
     },
     "local": {"model": "model", "dtype": "dtype", "embedding_model": "embedder"},
 }
@@ -70,6 +71,9 @@ class Settings(BaseSettings):
     base_url: str = Field("", description="The server's address, up to and including /v1.")
     api_key: SecretStr = Field(
         SecretStr(""), description="The server's key; better set as IPSE_API_KEY than here."
+    )
+    timeout: float = Field(
+        120.0, gt=0, allow_inf_nan=False, description="Seconds a server may take to answer."
     )
     embedding_model: str = Field(
         "", description="The server's embedding model; for local, an encoder's folder."

@@ -1,7 +1,8 @@
-"""Named arrays as safetensors: hashed by content, written whole or not at all, read by mapping.
+"""Named arrays as safetensors: hashed by content, written whole or not at all, read in place.
 
 The bytes are written by `safetensors` and read here, because its numpy reader copies every array
-and ours maps the file. This file knows nothing of states, people, databases or torch.
+and ours maps a large file and shares the bytes of a small one. This file knows nothing of states,
+people, databases or torch.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import mmap
 import os
 import sys
 from collections.abc import Mapping
@@ -42,6 +44,7 @@ _TYPES = {
     "U8": "uint8", "U16": "uint16", "U32": "uint32", "U64": "uint64",
 }  # fmt: skip
 _HEADER = 8  # the bytes that say how long the JSON header is
+_MAPPED = 4 * 2**20  # bytes; a map may hold a descriptor, and a process has few of those
 
 
 def content_hash(arrays: Arrays) -> str:
@@ -70,7 +73,7 @@ def pack(arrays: Arrays) -> bytes:
     return save(dict(sorted(_canonical(arrays).items())))
 
 
-def unpack(data: bytes, where: str = "these bytes") -> dict[str, NDArray[Any]]:
+def unpack(data: bytes | mmap.mmap, where: str = "these bytes") -> dict[str, NDArray[Any]]:
     """Read arrays from the bytes of a safetensors file, without copying them.
 
     Args:
@@ -103,7 +106,9 @@ def write(path: Path, arrays: Arrays) -> None:
 
 
 def read(path: Path, expected: str | None = None) -> dict[str, NDArray[Any]]:
-    """Read arrays from a safetensors file by mapping it into memory.
+    """Read arrays from a safetensors file: a large one is mapped into memory, a small one read.
+
+    Before Python 3.13 every map holds a descriptor, so the caller bounds how many large ones live.
 
     Args:
         path: The file.
@@ -117,12 +122,12 @@ def read(path: Path, expected: str | None = None) -> dict[str, NDArray[Any]]:
         StoreFailure: If it is not a whole safetensors file, or not of the expected content.
     """
     try:
-        data = np.memmap(path, mode="r", dtype=np.uint8) if path.stat().st_size else b""
+        data = _bytes(path)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise StoreFailure(f"cannot read {path}: {error}") from error
-    arrays = unpack(data, str(path))  # type: ignore[arg-type]  # any buffer will do
+    arrays = unpack(data, str(path))
     if expected is not None and (found := content_hash(arrays)) != expected:
         raise StoreFailure(f"{path} is damaged: its content hash is {found}, not {expected}")
     return arrays
@@ -162,6 +167,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _bytes(path: Path) -> bytes | mmap.mmap:
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size < _MAPPED:
+            return file.read()
+        if sys.version_info >= (3, 13):
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, trackfd=False)
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
 def _canonical(arrays: Arrays) -> dict[str, NDArray[Any]]:
     if "__metadata__" in arrays:
         raise StoreFailure("safetensors keeps the name '__metadata__' for itself; choose another")
@@ -182,7 +196,7 @@ def _little(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return native if sys.byteorder == "little" else native.newbyteorder("<")
 
 
-def _arrays(data: bytes) -> dict[str, NDArray[Any]]:
+def _arrays(data: bytes | mmap.mmap) -> dict[str, NDArray[Any]]:
     """Walk the header in the order of the data, which must leave no byte unaccounted for."""
     header, offset = _header(data)
     arrays = {}
@@ -202,7 +216,7 @@ def _arrays(data: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _header(data: bytes) -> tuple[dict[str, Any], int]:
+def _header(data: bytes | mmap.mmap) -> tuple[dict[str, Any], int]:
     start = _HEADER + int.from_bytes(bytes(data[:_HEADER]), "little")
     if len(data) < _HEADER or start > len(data):
         raise ValueError(f"{len(data)} bytes are too few")

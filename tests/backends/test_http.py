@@ -11,7 +11,7 @@ import pytest
 import respx
 
 from ipse.backends.http import HttpBackend
-from ipse.errors import BackendFailure, NotCarried
+from ipse.errors import BackendFailure, NotCarried, UsageError
 from ipse.plan import Plan, Sampling
 from tests.backends.fake_server import KEY, logprob, prompt_ids
 
@@ -203,10 +203,10 @@ def test_scores_are_asked_for_once(http, fake):
 
 def test_a_server_without_scores(http, fake):
     fake.scores = False
-    http.generate([PLAN])
-    with pytest.raises(NotCarried, match="needs score"):
-        http.score([PLAN], ["yes"])
-    assert len(fake.asked) == 2
+    for _ in range(2):
+        with pytest.raises(NotCarried, match="needs score"):
+            http.score([PLAN], ["yes"])
+    assert len(fake.asked) == 1
 
 
 def test_a_server_that_cannot_say_now_is_asked_again(http, fake, waits):
@@ -227,3 +227,50 @@ def test_embeds_by_the_given_embedder(fake, hash_embedder):
         assert lm.embedder == "hash"
         np.testing.assert_array_equal(lm.embed(["a"]), hash_embedder(["a"]))
     assert fake.asked == []
+
+
+@pytest.mark.parametrize("space", ["\r", "\n", " "])
+def test_space_around_a_key_is_left_out(fake, space):
+    with HttpBackend(fake.url, "m", api_key=f"{KEY}{space}") as lm:
+        lm.generate([PLAN])
+    assert fake.keys == [f"Bearer {KEY}"]
+
+
+@pytest.mark.parametrize("key", ["sk-sec\rret", "sk-secr\u00e9t", "sk-\x07secret"])
+def test_a_key_that_cannot_be_sent_is_refused_unseen(key):
+    with pytest.raises(UsageError, match="api_key") as caught:
+        HttpBackend("http://host/v1", "m", api_key=key)
+    assert "sk-" not in str(caught.value)
+
+
+def test_a_short_key_mangles_no_words(fake):
+    fake.failures = [(400, {}, {"error": {"message": "too much for e"}})]
+    with (
+        HttpBackend(fake.url, "m", api_key="e") as lm,
+        pytest.raises(BackendFailure, match=r"answered 400: too much for \*\*\*\."),
+    ):
+        lm.generate([PLAN])
+
+
+@pytest.mark.parametrize("body", [f"no json {KEY}", f"{'x' * 190}{KEY}"])
+def test_a_body_hides_the_key(http, fake, body):
+    fake.failures = [(200, {}, body)]
+    with pytest.raises(BackendFailure, match="not answer in JSON") as caught:
+        http.generate([PLAN])
+    assert KEY[:5] not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000/v1", "host/v1", "http://", "ftp://h/v1", "http://h:x"]
+)
+def test_an_address_that_is_none_is_refused(url):
+    with pytest.raises(UsageError, match=r"base_url .*http://localhost:8000/v1; got ") as caught:
+        HttpBackend(url, "m")
+    assert repr(url) in str(caught.value)
+
+
+def test_chat_asks_nothing_of_the_tokenizer(http, fake):
+    http.generate([PLAN])
+    list(http.stream(PLAN))
+    http.embed(["a"])
+    assert {path for path, _ in fake.asked} == {"/v1/chat/completions", "/v1/embeddings"}

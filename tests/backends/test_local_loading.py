@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def build(folder):
     for i in range(20):
         (folder / f"{i}.bin").write_bytes(bytes(1000))
         print(i, flush=True)
-        time.sleep(0.02)
+        time.sleep(0.002)
 
 build_once(Path(sys.argv[1]), build)
 """
@@ -42,20 +43,19 @@ def quick(folder: Path) -> None:
 
 
 def test_a_killed_builder_leaves_nothing_broken(tmp_path):
-    entry = tmp_path / "entry"
-    for steps in (1, 9, 19):
-        child = subprocess.Popen(
+    for number in range(5):
+        entry, delay = tmp_path / str(number) / "entry", random.uniform(0, 0.06)
+        with subprocess.Popen(
             [sys.executable, "-c", SLOW, str(entry)], stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(steps):
-            child.stdout.readline()
-        os.kill(child.pid, signal.SIGKILL)
-        child.communicate()
-        assert not entry.exists()
-        assert len(list(tmp_path.glob("*.partial-*"))) == 0 or not is_whole(entry)
-    build_once(entry, quick)
-    assert is_whole(entry)
-    assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
+        ) as child:
+            child.stdout.readline()  # the building has begun
+            time.sleep(delay)
+            os.kill(child.pid, signal.SIGKILL)
+        assert is_whole(entry) == entry.exists(), delay
+        build_once(entry, quick)
+        sizes = {path.name: path.stat().st_size for path in entry.glob("*.bin")}
+        assert sizes == {f"{i}.bin": 1000 for i in range(20)}, delay
+        assert {path.name for path in entry.parent.iterdir()} <= {"entry", ".entry.lock"}, delay
 
 
 def test_one_of_many_builders_builds(tmp_path):

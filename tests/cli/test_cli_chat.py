@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from ipse.backends.echo import EchoBackend
+from ipse.store import Store
+
 
 def test_a_piped_talk_keeps_its_history(ada):
     ran = ada("chat", typed="hello\n\nand then?\n")
@@ -92,3 +95,20 @@ def test_at_a_terminal_forgetting_is_asked_for(ada):
     assert "Nothing was forgotten." in err
     assert at_terminal("forget", "ada", typed="y\n")[0] == 0
     assert ada("users", "--json").json["users"] == []
+
+
+@pytest.mark.parametrize("command", ["ask", "chat"])
+def test_a_record_forgotten_while_the_model_writes_is_left_out(ada, monkeypatch, command):
+    def stream(lm, plan):
+        yield "an answer"
+        with Store.open("ipse.db") as store:
+            store.forget_record(plan.evidence[0], "ada")
+
+    monkeypatch.setattr(EchoBackend, "stream", stream)
+    who = ("--user", "ada", "--method", "recent:k=1")
+    if command == "ask":
+        ran = ada("ask", "tea?", *who, "--explain")
+    else:
+        ran = ada("chat", *who, typed="tea?\n/why\n")
+    assert (ran.status, "an answer" in ran.out) == (0, True)
+    assert "evidence: none" in ran.out

@@ -67,6 +67,21 @@ def test_init_writes_settings_and_store(run, folder, monkeypatch):
     assert run("init", "--force").status == 0
 
 
+def test_a_flag_of_init_goes_before_the_environment(run, folder, monkeypatch):
+    monkeypatch.setenv("IPSE_STORE", "b.db")
+    assert run("init", "--store", "c.db", "--json").json["store"] == "c.db"
+    assert (folder / "c.db").exists()
+    assert not (folder / "b.db").exists()
+
+
+def test_init_refuses_before_it_writes(run, folder):
+    (folder / "ipse.toml").write_text('backend = "echo"\n')
+    ran = run("init", "--force", "--backend", "nope")
+    assert (ran.status, "got 'nope' from --backend" in ran.err) == (2, True)
+    assert [path.name for path in folder.iterdir()] == ["ipse.toml"]
+    assert (folder / "ipse.toml").read_text() == 'backend = "echo"\n'
+
+
 def test_users_are_paged(ada):
     ada("remember", "bob", "hi")
     first = ada("users", "--limit", "1", "--json").json
@@ -141,7 +156,7 @@ def test_enroll_one_or_everybody(ada):
 
 
 def test_profile_says_what_is_known(ada):
-    assert "writes about" in ada("profile", "ada", "--method", "facets").out
+    assert "about " in ada("profile", "ada", "--method", "facets").out
     assert "Nothing can be said" in ada("profile", "ada", "--method", "generic").out
 
 
@@ -156,8 +171,11 @@ def test_forget_a_record_by_the_start_of_its_id(ada):
 
 def test_forget_a_person_and_bring_them_back(ada):
     ada("enroll", "--method", "bm25")
-    assert "3 records and 1 states" in ada("export", "ada", "ada.zip").out
-    assert "Forgot 3 records of ada, 1 states (bm25)" in ada("forget", "ada", "--yes").out
+    assert "3 records and 1 state of ada" in ada("export", "ada", "ada.zip").out
+    assert (
+        "Forgot 3 records of ada, 1 state (bm25) and 1 artifact ("
+        in ada("forget", "ada", "--yes").out
+    )
     assert ada("records", "ada").status == 2
     back = ada("import", "ipse", "ada.zip", "--json").json
     assert (back["new"], back["states"]) == (3, 1)

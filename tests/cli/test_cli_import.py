@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 GOOD = '{"user": "bob", "kind": "content", "output": "%s"}\n'
@@ -62,3 +64,9 @@ def test_what_cannot_be_read_is_said(run, args, said):
     assert ran.status == 2
     assert said in ran.err
     assert len(ran.err.splitlines()) == 1
+    assert not Path("ipse.db").exists()
+
+
+def test_a_task_is_named_as_its_paper_does(run, folder):
+    (folder / "a.json").write_text("[]")
+    assert run("import", "lamp", "a.json", "--task", "LaMP-3").status == 0

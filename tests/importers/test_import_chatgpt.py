@@ -111,6 +111,42 @@ def test_the_zip_of_the_export_is_read(tmp_path):
     assert [record.output for record in read("chatgpt", path, user="ada")] == ["One", "Two"]
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (b"[broken", "cannot be read"),
+        (b"\xff", "cannot be read"),
+        (b"[" * 100_000, "cannot be read"),
+        (b'{"mapping": {}}', "not a list of conversations"),
+    ],
+    ids=["json", "utf-8", "deep", "mapping"],
+)
+def test_a_broken_part_of_the_zip_is_a_problem_and_the_rest_is_read(tmp_path, bad, reason):
+    path = tmp_path / "export.zip"
+    good = json.dumps([conversation(message("user", "Hi"))]).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, data in enumerate((good, bad, good)):
+            archive.writestr(f"conversations-{number:03}.json", data)
+    first, problem, last = read("chatgpt", path, user="ada")
+    assert isinstance(problem, Problem)
+    assert (problem.file, problem.line) == (str(path), 0)
+    assert "conversations-001.json" in problem.reason
+    assert reason in problem.reason
+    assert first == last
+
+
+def test_a_part_of_the_zip_with_a_flipped_bit_is_a_problem(tmp_path):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, text in enumerate(("One", "Two")):
+            data = json.dumps([conversation(message("user", text))])
+            archive.writestr(f"conversations-{number:03}.json", data)
+    path.write_bytes(path.read_bytes().replace(b"Two", b"Twp", 1))
+    first, problem = read("chatgpt", path, user="ada")
+    assert first.output == "One"
+    assert "CRC" in problem.reason
+
+
 def test_what_is_no_export_is_an_error(tmp_path):
     path = tmp_path / "other.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -74,11 +74,18 @@ def test_an_unclosed_quote_is_a_problem_at_the_line_where_it_opens(tmp_path):
     assert (problem.line, problem.reason) == (3, "unexpected end of data")
 
 
-def test_the_whole_processs_limit_is_left_as_it_was(tmp_path):
-    before = standard.field_size_limit()
+def test_an_import_that_ends_leaves_the_limit_to_one_that_runs(tmp_path):
+    """It is the whole process's number: two threads that set and reset it cut each other off."""
+    before = standard.field_size_limit(131_072)
     (record,) = imported(tmp_path, "output\n" + "x" * 500_000, user="ada")
     assert len(record.output) == 500_000
-    assert standard.field_size_limit() == before
+    assert standard.field_size_limit(before) == MAX_CHARACTERS
+
+
+def test_a_higher_limit_of_the_process_is_left_alone(tmp_path):
+    before = standard.field_size_limit(2 * MAX_CHARACTERS)
+    assert len(imported(tmp_path, "output\nx", user="ada")) == 1
+    assert standard.field_size_limit(before) == 2 * MAX_CHARACTERS
 
 
 @pytest.mark.parametrize(

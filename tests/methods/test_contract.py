@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -25,8 +26,17 @@ QUESTION = Plan.ask("Which argument about plastic bottles is better? Say why.")
 SECRET = "xylophone"
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """An empty store's file: copying it is faster than making one."""
+    path = tmp_path_factory.mktemp("empty") / "ipse.db"
+    Store.open(path).close()
+    return path
+
+
 @pytest.fixture
-def life(tmp_path):
+def life(tmp_path, empty):
+    shutil.copy(empty, tmp_path)
     with Store.open(tmp_path / "ipse.db") as store:
         yield Life(store, echo(), tmp_path / "ipse.db")
 

@@ -2,10 +2,12 @@
 
 import multiprocessing
 import threading
+import time
+from contextlib import ExitStack
 
 import pytest
 
-from ipse.errors import Conflict, UnknownUser
+from ipse.errors import Conflict, StoreFailure, UnknownUser
 from tests.store.samples import OPENERS, audit, batch, made_from, record
 
 FORK = multiprocessing.get_context("fork")  # children start at once, with everything imported
@@ -77,6 +79,40 @@ def test_keeping_and_forgetting_at_once_leaves_no_state_of_what_is_gone(store, t
     assert len(kept) + len(refused) == 4
     assert store.states() == []
     audit(store, tmp_path)
+
+
+def test_waiting_writers_leave_readers_alone(store):
+    """More writers wait than there are connections, and who reads does not notice."""
+    store.add(batch(1))
+    threads = [
+        threading.Thread(target=store.add, args=([record(n, f"user {n}")],)) for n in range(20)
+    ]
+    with store._database.writing():
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2)
+        start = time.perf_counter()
+        assert store.revision("ada") == 1
+        assert time.perf_counter() - start < 1
+    for thread in threads:
+        thread.join()
+    assert store.count() == 21
+
+
+def test_a_writer_that_waits_in_vain_is_told_so(store, monkeypatch):
+    monkeypatch.setattr("ipse.store.database._PATIENCE", 0.01)
+    with store._database.writing(), pytest.raises(StoreFailure, match="another writer"):
+        store.add(batch(1))
+    store.add(batch(1))
+
+
+def test_more_readers_than_connections_are_a_failure_of_the_store(store, monkeypatch):
+    monkeypatch.setattr(store._database._engine.pool, "_timeout", 0.01)
+    with ExitStack() as stack:
+        for _ in range(15):
+            stack.enter_context(store._database.reading())
+        with pytest.raises(StoreFailure, match="too many readers"):
+            store.revision("ada")
 
 
 def test_an_export_never_tears(store, tmp_path):

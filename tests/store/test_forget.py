@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from ipse.errors import UnknownUser
+from ipse.errors import StoreFailure, UnknownUser
 from ipse.store import ArtifactSummary
 from tests.store.samples import artifact_files, audit, batch, made_from, record
 
@@ -30,7 +30,7 @@ def secrets(store):
 
 def test_no_byte_of_a_forgotten_person_stays(store, secrets, tmp_path):
     assert raw_bytes(tmp_path).count(SECRET.encode()) > 30
-    store.forget_user("ada")
+    assert not store.forget_user("ada").pending
     assert SECRET.encode() not in raw_bytes(tmp_path)
     assert len(store.user("bob")) == 30
     audit(store, tmp_path)
@@ -43,10 +43,12 @@ def test_no_byte_of_a_replaced_record_stays(store, tmp_path):
 
 
 def test_a_reader_delays_the_last_byte_but_not_the_answer(store, secrets, tmp_path, monkeypatch):
-    monkeypatch.setattr("ipse.store.store._LOG_PATIENCE", 0.01)
+    monkeypatch.setattr("ipse.store.forget._LOG_PATIENCE", 0.01)
     with store._database.reading() as connection:
         connection.exec_driver_sql("SELECT * FROM users").all()
-        store.forget_user("ada")
+        receipt = store.forget_user("ada")
+        assert receipt.pending
+        assert receipt.to_json()["pending"]
         assert SECRET.encode() in raw_bytes(tmp_path)
     store.close()
     assert SECRET.encode() not in raw_bytes(tmp_path)
@@ -129,6 +131,33 @@ def test_an_interrupted_deletion_is_finished_at_the_next_open(store, reopen, tmp
     assert len(artifact_files(tmp_path)) == 1
     audit(reopen(), tmp_path)
     assert artifact_files(tmp_path) == set()
+
+
+@pytest.mark.parametrize("step", ["_artifacts.sweep", "_database.empty_log"])
+def test_a_receipt_is_given_though_the_disk_refuses_after_the_commit(
+    store, secrets, tmp_path, monkeypatch, step
+):
+    def refuse(*_):
+        raise StoreFailure("no space left on device")
+
+    room, name = step.split(".")
+    monkeypatch.setattr(type(getattr(store, room)), name, refuse)
+    receipt = store.forget_user("ada")
+    assert (len(receipt.records), receipt.pending) == (30, True)
+    monkeypatch.undo()
+    assert not store.forget_user("bob").pending
+    assert SECRET.encode() not in raw_bytes(tmp_path)
+    audit(store, tmp_path)
+
+
+def test_a_kept_state_is_given_though_the_folder_cannot_be_tidied(store, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise StoreFailure("no space left on device")
+
+    store.add(batch(1))
+    monkeypatch.setattr(type(store._artifacts), "sweep", refuse)
+    kept = store.keep(made_from(batch(1)))
+    assert store.state(kept.key).id == kept.id
 
 
 def test_ten_thousand_records_are_forgotten_in_a_moment(store):

@@ -1,6 +1,7 @@
 """What was learned: kept with its lineage, replaced whole, never kept of what is gone."""
 
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -24,12 +25,40 @@ def test_what_is_kept_is_given_back(store, items):
     assert kept.state.lineage == tuple(item.id for item in items[::-1])
 
 
-def test_arrays_are_mapped_and_read_only(store, items):
-    key = store.keep(made_from(items)).key
-    weights = store.state(key).state.arrays["w"]
-    assert isinstance(weights.base, np.memmap)
-    with pytest.raises(ValueError, match="read-only"):
-        weights[0] = 1
+def test_arrays_are_read_only(store, items):
+    kept = store.keep(made_from(items))
+    for saved in (kept, store.state(kept.key)):
+        with pytest.raises(ValueError, match="read-only"):
+            saved.state.arrays["w"][0] = 1
+
+
+def test_what_is_kept_is_given_back_though_another_replaces_it_at_once(
+    store, reopen, items, monkeypatch
+):
+    """Another writer keeps a state of the same key, and sweeps, right after the commit."""
+    other, first = reopen(), made_from(items, arrays={"w": np.ones(5)})
+    commit = type(store._database).writing
+
+    @contextmanager
+    def overtaken(database):
+        with commit(database) as connection:
+            yield connection
+        if database is store._database:
+            monkeypatch.undo()
+            other.keep(made_from(items))
+
+    monkeypatch.setattr(type(store._database), "writing", overtaken)
+    kept = store.keep(first)
+    assert kept.state.arrays["w"].tolist() == [1, 1, 1, 1, 1]
+    assert store.state_id(first.key) != kept.id
+
+
+def test_an_unreadable_state_of_everyones_names_a_command_that_is_there(store, items, tmp_path):
+    key = store.keep(made_from(items, user=None)).key
+    for file in (tmp_path / "ipse.db.artifacts").glob("*.safetensors"):
+        file.unlink()
+    with pytest.raises(StoreFailure, match="ipse enroll --fit"):
+        store.state(key)
 
 
 def test_a_state_without_arrays_has_no_artifact(store, items, tmp_path):

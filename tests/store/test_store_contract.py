@@ -1,13 +1,18 @@
 """What every store does, whatever database is under it."""
 
+import base64
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
 from ipse.errors import Conflict, UnknownRecord, UnknownUser, UsageError
 from ipse.store import Added, Person
 from tests.store.samples import START, batch, made_from, record
+
+_BIG = base64.urlsafe_b64encode(b'[1180591620717411303424, "x"]').decode()
+_HALF = base64.urlsafe_b64encode(b'[1, "\\ud800"]').decode()
 
 
 def test_what_is_added_is_given_back(store):
@@ -96,10 +101,44 @@ def test_pages_together_are_all_records_newest_first(store):
     assert store.records("nobody").items == ()
 
 
-@pytest.mark.parametrize("cursor", ["", "nonsense", "W10=", "WzEsIDJd", "é"])
+@pytest.mark.parametrize("cursor", ["", "nonsense", "W10=", "WzEsIDJd", "é", "\ud800", _BIG, _HALF])
 def test_a_made_up_cursor_is_refused(store, cursor):
     with pytest.raises(UsageError, match="no cursor"):
         store.records("ada", cursor=cursor)
+
+
+def test_a_made_up_cursor_of_people_is_refused(store):
+    with pytest.raises(UsageError, match="no cursor"):
+        store.users(cursor=base64.urlsafe_b64encode(b'["\\ud800"]').decode())
+
+
+@pytest.mark.parametrize("limit", [0, 2**31, 2**63])
+def test_a_limit_out_of_range_is_refused_with_the_range(store, limit):
+    for read in (store.users, partial(store.records, "ada")):
+        with pytest.raises(UsageError, match=f"between 1 and 2147483647; got {limit}"):
+            read(limit=limit)
+    store.add(batch(1))
+    with pytest.raises(UsageError, match="latest must be between 0 and 2147483647; got -1"):
+        store.user("ada", latest=-1)
+
+
+def test_a_name_that_is_no_text_is_nobodys(store):
+    for read in (store.user, store.forget_user):
+        with pytest.raises(UnknownUser):
+            read("\udcff")
+    with pytest.raises(UnknownRecord):
+        store.record("\udcff")
+    with pytest.raises(UnknownRecord):
+        store.record("a", "\udcff")
+    assert (store.revision("\udcff"), store.records("\udcff").items) == (0, ())
+    assert store.states("\udcff") == []
+
+
+def test_everybody_is_everyone_in_order(store, monkeypatch):
+    monkeypatch.setattr("ipse.store.store._PAGE", 2)
+    assert list(store.everybody()) == []
+    store.add([record(0, user) for user in ("eve", "ada", "bob", "dan")])
+    assert list(store.everybody()) == ["ada", "bob", "dan", "eve"]
 
 
 def test_a_cursor_of_one_person_shows_nothing_to_another(store):

@@ -232,6 +232,15 @@ def test_rows_that_are_no_state_are_refused(archive, other, tmp_path, change):
     refused(other, archive, tmp_path)
 
 
+def test_a_state_of_a_record_that_is_not_in_the_archive_is_refused(archive, other, tmp_path):
+    """Otherwise one could ask a store for others' records, and be forgotten with them."""
+    other.add([record(0, "bob", id="bobs")])
+    repack(archive, lines(archive, "states.jsonl", lambda item: item | {"lineage": ["bobs"]}))
+    with pytest.raises(InvalidFile, match="made from a record that is not"):
+        other.import_user(archive)
+    assert (other.count(), other.states()) == (1, [])
+
+
 def test_two_states_of_one_id_are_refused(archive, other, tmp_path):
     repack(
         archive, lines(archive, "states.jsonl", lambda item: item | {"id": "one", "parents": []})

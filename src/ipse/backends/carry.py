@@ -7,12 +7,13 @@ to the generic model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from ipse.errors import NotCarried
 from ipse.plan import NEEDS, Need, Plan
 
-__all__ = ["CARRIED", "Carrier", "require"]
+__all__ = ["CARRIED", "Carrier", "Known", "require"]
 
 CARRIED: dict[str, frozenset[Need]] = {
     "echo": frozenset(NEEDS) - {"score"},
@@ -35,6 +36,19 @@ class Carrier(Protocol):
     @property
     def carries(self) -> frozenset[Need]:
         """What it can do."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a backend without asking its server.
+
+    Attributes:
+        name: The backend's registry name.
+        carries: What it can do for certain.
+    """
+
+    name: str
+    carries: frozenset[Need]
 
 
 def require(backend: Carrier, plans: Sequence[Plan], verb: Need) -> None:

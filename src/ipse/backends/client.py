@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,15 +18,19 @@ from typing import Any, TypeVar
 
 import httpx
 
-from ipse.errors import BackendFailure
+from ipse.errors import BackendFailure, UsageError
 
-__all__ = ["Client"]
+__all__ = ["Client", "server_url"]
 
 _T = TypeVar("_T")
 
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _LONGEST_WAIT = 60.0
 """Seconds a server may ask us to wait before we give up instead."""
+_LONGEST = 500
+"""Characters of a server's message that are shown."""
+_SHORT_KEY = 8
+"""A key of fewer characters is hidden where it stands alone: it may be a part of other words."""
 
 
 class Client:
@@ -38,7 +43,17 @@ class Client:
     """
 
     def __init__(self, api_key: str = "", timeout: float = 120.0, retries: int = 4) -> None:
-        """Take the key that is sent as a bearer token, and how patient to be."""
+        """Take the key that is sent as a bearer token, and how patient to be.
+
+        Args:
+            api_key: The key; the space around it is left out.
+            timeout: Seconds until an answer, or the next piece of a stream, is given up.
+            retries: How often a request is tried again.
+
+        Raises:
+            UsageError: If the key cannot stand in a header.
+        """
+        api_key = _sendable(api_key)
         self.timeout = timeout
         self.retries = retries
         self.sleep: Callable[[float], None] = time.sleep
@@ -70,7 +85,7 @@ class Client:
             return response.json()
         except ValueError as error:
             raise BackendFailure(
-                f"{_place(url)} did not answer in JSON: {_start(response)}"
+                f"{_place(url)} did not answer in JSON: {self._start(response)}"
             ) from error
 
     def try_post(self, url: str, body: Mapping[str, Any]) -> httpx.Response:
@@ -111,11 +126,10 @@ class Client:
         try:
             event = json.loads(data)
         except ValueError as error:
-            raise BackendFailure(
-                f"{place} sent an event that is not JSON: {data[:200]!r}"
-            ) from error
+            shown = self._hide(data.decode(errors="replace"))[:200]
+            raise BackendFailure(f"{place} sent an event that is not JSON: {shown!r}") from error
         if isinstance(event, dict) and event.get("error"):
-            message = self._hide(_message(event) or str(event["error"]))
+            message = self._hide(_message(event) or str(event["error"]))[:_LONGEST]
             raise BackendFailure(f"{place} failed in mid-stream: {message}")
         return event
 
@@ -177,9 +191,8 @@ class Client:
             message = ""
         place, code = _place(str(response.url)), response.status_code
         hint = " Check the setting api_key." if code in (401, 403) else ""
-        return BackendFailure(
-            f"{place} answered {code}: {self._hide(message or _start(response))}.{hint}"
-        )
+        said = self._hide(message)[:_LONGEST] or self._start(response)
+        return BackendFailure(f"{place} answered {code}: {said}.{hint}")
 
     def _slow(self, url: str) -> BackendFailure:
         return BackendFailure(
@@ -194,7 +207,47 @@ class Client:
         )
 
     def _hide(self, text: str) -> str:
-        return text.replace(self._api_key, "***") if self._api_key else text
+        key = re.escape(self._api_key)
+        if len(self._api_key) < _SHORT_KEY:
+            key = rf"(?<!\w){key}(?!\w)"
+        return re.sub(key, "***", text) if self._api_key else text
+
+    def _start(self, response: httpx.Response) -> str:
+        return self._hide(response.text)[:200] or "an empty answer"
+
+
+def server_url(text: str) -> httpx.URL:
+    """Read a server's address.
+
+    Args:
+        text: The address.
+
+    Returns:
+        The address, without a slash at its end.
+
+    Raises:
+        UsageError: If it is no address of a server.
+    """
+    try:
+        url = httpx.URL(text.strip().rstrip("/"))
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise UsageError(
+            f"the setting base_url is an address such as http://localhost:8000/v1; got {text!r}"
+        )
+    return url
+
+
+def _sendable(key: str) -> str:
+    """Give a key without the space around it; a message never shows it."""
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(
+            "the setting api_key holds what no key holds: a line break, a control character or a "
+            "letter beyond ASCII. Copy the key anew"
+        )
+    return key
 
 
 def _backoff(attempt: int) -> float:
@@ -232,13 +285,9 @@ def _message(data: Any) -> str:
     error = data.get("error", data)
     if isinstance(error, dict):
         error = error.get("message") or error.get("detail") or ""
-    return str(error)[:500]
+    return str(error)
 
 
 def _place(url: str) -> str:
     parts = httpx.URL(url)
     return f"{parts.netloc.decode()}{parts.path}"
-
-
-def _start(response: httpx.Response) -> str:
-    return response.text[:200] or "an empty answer"

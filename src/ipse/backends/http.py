@@ -11,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from ipse.backends.carry import CARRIED, require
-from ipse.backends.client import Client
+from ipse.backends.carry import CARRIED, Known, require
+from ipse.backends.client import Client, server_url
 from ipse.backends.vllm import Vllm, strange, turns
 from ipse.errors import BackendFailure
 from ipse.lm import Piece, Reply, Score
@@ -70,8 +69,12 @@ class HttpBackend:
             concurrency: The most requests under way at once.
             timeout: Seconds until an answer, or the next piece of a stream, is given up.
             retries: How often a request is tried again when that may help.
+
+        Raises:
+            UsageError: If the address or the key cannot be one.
         """
-        self._url = base_url.rstrip("/")
+        url = server_url(base_url)
+        self._url = str(url)
         self._model = model
         self._embedding_model = embedding_model
         self._given = embedder
@@ -79,7 +82,6 @@ class HttpBackend:
         self._concurrency = concurrency
         self._client = Client(api_key, timeout, retries)
         self._vllm = Vllm(self._client, self._url, model)
-        url = httpx.URL(self._url)
         host = f"{url.host}:{url.port}" if url.port else url.host
         self.base = f"{model}@{host}"
         self.embedder = embedder_name if embedder else ""
@@ -99,14 +101,17 @@ class HttpBackend:
     @cached_property
     def carries(self) -> frozenset[Need]:
         """What this server can do; with `scores` at `auto`, it is asked at the first look."""
-        carried = set(CARRIED["http"])
-        if not self.embedder:
-            carried.discard("embed")
         if not self._scores or (self._scores == "auto" and not self._vllm.tokenizes()):
-            return frozenset(carried - {"cut", "score"})
+            return self._unasked.carries
         if self._scores == "auto" and not self._vllm.gives_scores():
-            carried.discard("score")
-        return frozenset(carried)
+            return self._unasked.carries | {"cut"}
+        return self._unasked.carries | {"cut", "score"}
+
+    @property
+    def _unasked(self) -> Known:
+        """What is known to be carried without asking the server."""
+        without: set[Need] = {"cut", "score"} if self.embedder else {"cut", "score", "embed"}
+        return Known(self.name, CARRIED["http"] - without)
 
     def generate(self, plans: Sequence[Plan], on_progress: Progress | None = None) -> list[Reply]:
         """Answer every plan, several requests at once.
@@ -118,12 +123,12 @@ class HttpBackend:
         Returns:
             One reply a plan.
         """
-        require(self, plans, "generate")
+        require(self._unasked, plans, "generate")
         return self._each(self._answer, [(plan,) for plan in plans], on_progress)
 
     def stream(self, plan: Plan) -> Iterator[str]:
         """Answer one plan in pieces; of several candidates, the first."""
-        require(self, [plan], "stream")
+        require(self._unasked, [plan], "stream")
         body = {**self._body(plan, plan.sampling.seed), "stream": True}
         return self._pieces(body)
 
@@ -149,7 +154,7 @@ class HttpBackend:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Give unit vectors of shape (texts, width)."""
-        require(self, (), "embed")
+        require(self._unasked, (), "embed")
         if self._given and not self._embedding_model:
             return self._given(texts)
         parts = [

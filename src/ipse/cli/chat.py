@@ -21,7 +21,7 @@ from ipse.cli.call import (
     command,
     find_record,
 )
-from ipse.cli.output import ERR, OUT, document, short, warn, write
+from ipse.cli.output import ERR, OUT, counted, document, short, warn, write
 from ipse.engine import Ipse
 from ipse.errors import IpseError, UsageError, unknown
 from ipse.methods import parse, spec
@@ -103,7 +103,9 @@ class Conversation:
         user = self._known_user()
         record = find_record(self.engine.store, user, text)
         receipt = self.engine.forget(user, record.id)
-        return f"Forgot {short(record.id)} and {len(receipt.states)} states learned from it"
+        return (
+            f"Forgot {short(record.id)} and {counted(len(receipt.states), 'state')} learned from it"
+        )
 
     def begin_anew(self, text: str) -> str:
         """Begin a new conversation."""

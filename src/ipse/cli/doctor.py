@@ -169,9 +169,9 @@ def _server(settings: Settings) -> Check:
     import httpx
 
     open_lm(settings)  # says which setting is missing
-    key = settings.api_key.get_secret_value()
+    key = settings.api_key.get_secret_value().strip()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    url = f"{settings.base_url.rstrip('/')}/models"
+    url = f"{settings.base_url.strip().rstrip('/')}/models"
     try:
         response = httpx.get(url, headers=headers, timeout=_PATIENCE)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -11,7 +11,7 @@ from ipse.cli.call import Call, command
 from ipse.cli.output import ERR, warn
 from ipse.errors import UsageError
 from ipse.importers import Problem
-from ipse.ingest import FORMATS, Ingested, ingest
+from ipse.ingest import FORMATS, Ingested, check, ingest
 from ipse.records import Kind
 
 __all__ = ["import_"]
@@ -40,8 +40,11 @@ def import_(
     """Read a file's records into the store; what is malformed is reported and left out."""
     given = {"user": user, "task": task, "me": me, "kind": kind, "delimiter": delimiter}
     options: dict[str, Any] = {option: value for option, value in given.items() if value}
+    if task:
+        options["task"] = task.casefold()
     if column:
         options["columns"] = dict(_pair(each) for each in column)
+    check(name, path, **options)  # before a store is made for it
     found = _run(call, name, path, strict, options)
     for problem in found.problems:
         warn(_line(problem))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from ipse.cli.call import Call
-from ipse.errors import Conflict, InvalidFile
-from ipse.settings import CONFIG, load, template
+from ipse.errors import Conflict, InvalidFile, StoreFailure
+from ipse.settings import CONFIG, Settings, load, template
 from ipse.store import Store
+from ipse.tensors import replace_file
 
 __all__ = ["init"]
 
@@ -25,8 +28,10 @@ def init(
 ) -> None:
     """Write a settings file that explains every setting, and make the store."""
     given = {"store": store, "backend": backend, "model": model}
-    _write(config, template(**given), force)
-    settings = load(config)
+    if config.exists() and not force:
+        raise Conflict(f"{config} is there already. To overwrite it: ipse init --force")
+    settings = _settings(given)
+    _write(config, template(**given))
     with Store.open(settings.store) as opened:
         records = opened.count()
     call = Call(settings, as_json)
@@ -38,11 +43,18 @@ def init(
     )
 
 
-def _write(path: Path, text: str, force: bool) -> None:
+def _settings(given: Mapping[str, object]) -> Settings:
+    """Give the settings as they will be, whatever stands in the file that is to be overwritten."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / CONFIG
+        path.write_text(template(**given), "utf-8")
+        return load(path, **given)
+
+
+def _write(path: Path, text: str) -> None:
+    if path.is_dir():
+        raise InvalidFile(f"cannot write {path}: it is a folder")
     try:
-        path.touch(mode=0o600, exist_ok=force)  # it may come to hold a key
-        path.write_text(text, "utf-8")
-    except FileExistsError as error:
-        raise Conflict(f"{path} is there already. To overwrite it: ipse init --force") from error
-    except OSError as error:
-        raise InvalidFile(f"cannot write {path}: {error.strerror}") from error
+        replace_file(path, text.encode())  # its owner's alone: it may come to hold a key
+    except StoreFailure as error:
+        raise InvalidFile(str(error)) from error

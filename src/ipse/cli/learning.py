@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +13,6 @@ from ipse.cli.output import ERR, table
 from ipse.engine import Ipse
 from ipse.errors import UnknownUser
 from ipse.state import SavedState
-from ipse.store import Store
 
 __all__ = ["enroll", "profile"]
 
@@ -31,7 +29,7 @@ def enroll(
     """Learn of a person, or of everybody, before any question is asked."""
     with call.engine(user, method) as engine:
         fitted = [_state(saved) for saved in engine.fit(method)] if fit else []
-        people = [user] if user else list(_everybody(engine.store))
+        people = [user] if user else list(engine.store.everybody())
         bar = track(people, "Enrolling", console=ERR, transient=True, disable=not ERR.is_terminal)
         kept = [_state(saved) for person in bar for saved in _enrolled(engine, person, method)]
     counts = Counter(state["method"] for state in [*fitted, *kept])
@@ -50,16 +48,6 @@ def profile(
     with call.engine(user, method) as engine:
         text = engine.profile(user, method or "facets+profile")
     call.answer({"user": user, "profile": text}, text or f"Nothing can be said of {user} yet.")
-
-
-def _everybody(store: Store) -> Iterator[str]:
-    cursor = None
-    while True:
-        page = store.users(cursor=cursor)
-        yield from (person.id for person in page.items)
-        if page.cursor is None:
-            return
-        cursor = page.cursor
 
 
 def _enrolled(engine: Ipse, user: str, method: str | None) -> list[SavedState]:

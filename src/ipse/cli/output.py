@@ -18,7 +18,19 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["ERR", "OUT", "document", "plain", "short", "show_all", "table", "warn", "when", "write"]
+__all__ = [
+    "ERR",
+    "OUT",
+    "counted",
+    "document",
+    "plain",
+    "short",
+    "show_all",
+    "table",
+    "warn",
+    "when",
+    "write",
+]
 
 OUT = Console(markup=False, emoji=False, highlight=False)
 ERR = Console(markup=False, emoji=False, highlight=False, stderr=True)
@@ -93,3 +105,8 @@ def _jsonable(value: object) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     raise TypeError(f"{type(value).__name__} is not JSON-able")
+
+
+def counted(count: int, what: str) -> str:
+    """Say how many there are, such as `1 state` or `2 states`."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

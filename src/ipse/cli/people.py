@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ipse.cli.call import Call, command, find_record
-from ipse.cli.output import short, table, warn
+from ipse.cli.output import counted, short, table, warn
 from ipse.errors import UsageError
 from ipse.records import KINDS, Kind, Record
 from ipse.store import Page, Receipt
@@ -81,7 +81,11 @@ def forget(
     with call.store() as store:
         view = store.user(user)
         name = find_record(store, user, record).id if record is not None else None
-        what = f"record {short(name)} of {user}" if name else f"{user}, {len(view):,} records,"
+        what = (
+            f"record {short(name)} of {user}"
+            if name
+            else f"{user}, {counted(len(view), 'record')},"
+        )
         if not yes:
             _confirm(f"Forget {what} and all that was learned from it?")
         receipt = store.forget_user(user) if name is None else store.forget_record(name, user)
@@ -96,8 +100,8 @@ def export(
     with call.store() as store:
         manifest = store.export_user(user, path)
     data = {"user": user, "path": str(path), "records": manifest.records, "states": manifest.states}
-    shown = f"Wrote {manifest.records:,} records and {manifest.states} states of {user} to {path}"
-    call.answer(data, shown)
+    known, learned = counted(manifest.records, "record"), counted(manifest.states, "state")
+    call.answer(data, f"Wrote {known} and {learned} of {user} to {path}")
 
 
 def _more(what: str, page: Page[Any]) -> list[str]:
@@ -115,8 +119,8 @@ def _confirm(question: str) -> None:
 def _summary(receipt: Receipt) -> str:
     size = sum(artifact.nbytes for artifact in receipt.artifacts)
     methods = ", ".join(sorted({state.key.method for state in receipt.states}))
-    states = f"{len(receipt.states)} states" + (f" ({methods})" if methods else "")
+    states = counted(len(receipt.states), "state") + (f" ({methods})" if methods else "")
     return (
-        f"Forgot {len(receipt.records):,} records of {receipt.user}, {states} "
-        f"and {len(receipt.artifacts)} artifacts ({size:,} bytes)"
+        f"Forgot {counted(len(receipt.records), 'record')} of {receipt.user}, {states} "
+        f"and {counted(len(receipt.artifacts), 'artifact')} ({size:,} bytes)"
     )

@@ -26,6 +26,7 @@ __all__ = ["read"]
 
 _ZIP = b"PK\x03\x04"
 _NAME = re.compile(r"(.*/)?conversations(-\d+)?\.json")
+_UNREAD = (zipfile.BadZipFile, *DAMAGED, ValueError, RuntimeError, LookupError)
 _TEXT = ("text", "multimodal_text")
 
 
@@ -40,10 +41,14 @@ def read(path: Path, *, user: str) -> Iterator[Record | Problem]:
         Records, and a problem for every malformed conversation or message.
 
     Raises:
-        InvalidFile: If the file is not such an export.
+        InvalidFile: If the file is not such an export. Where a zip has several parts, a
+            broken one is a problem without a number, and the others are read.
     """
     numbers = count(1)
     for conversations in _documents(path):
+        if isinstance(conversations, Problem):
+            yield conversations
+            continue
         if not isinstance(conversations, list):
             raise InvalidFile(f"{path} is not a list of conversations: is it conversations.json?")
         for conversation in conversations:
@@ -61,7 +66,7 @@ def _documents(path: Path) -> Iterator[Any]:
         return
     try:
         yield from _unzipped(path)
-    except (zipfile.BadZipFile, *DAMAGED, ValueError, RuntimeError, LookupError) as error:
+    except _UNREAD as error:
         raise InvalidFile(f"cannot read the export {path}: {error}") from error
 
 
@@ -71,7 +76,20 @@ def _unzipped(path: Path) -> Iterator[Any]:
         if not names:
             raise InvalidFile(f"{path} has no conversations.json: is it ChatGPT's export?")
         for name in names:
-            yield json.loads(archive.read(name).decode("utf-8-sig"))
+            part = _member(path, archive, name)
+            if isinstance(part, Problem) and len(names) == 1:
+                raise InvalidFile(f"cannot read the export {path}: {part.reason}")
+            yield part
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str) -> list[Any] | Problem:
+    try:
+        conversations = json.loads(archive.read(name).decode("utf-8-sig"))
+    except _UNREAD as error:
+        return Problem(str(path), 0, f"{name} cannot be read: {error}")
+    if not isinstance(conversations, list):
+        return Problem(str(path), 0, f"{name} is not a list of conversations")
+    return conversations
 
 
 def _conversation(

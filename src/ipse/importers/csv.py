@@ -80,6 +80,7 @@ def _records(
 
 
 def _rows(path: Path, delimiter: str) -> Iterator[_Row | Problem]:
+    _allow_long_cells()
     waiting: list[Problem] = []
     reader = csv.reader(_text(path, waiting), delimiter=delimiter, strict=True)
     while True:
@@ -107,14 +108,16 @@ def _text(path: Path, problems: list[Problem]) -> Iterator[str]:
 
 
 def _next(reader: Any) -> list[str] | str | None:
-    # The limit is one number for the whole process, so it is given back after every row.
-    limit = csv.field_size_limit(MAX_CHARACTERS)
     try:
         return next(reader, None)
     except csv.Error as error:
         return str(error)
-    finally:
-        csv.field_size_limit(limit)
+
+
+def _allow_long_cells() -> None:
+    # One number for the whole process: only ever raised, so no importing thread cuts off another.
+    if csv.field_size_limit() < MAX_CHARACTERS:
+        csv.field_size_limit(MAX_CHARACTERS)
 
 
 def _is_unicode(row: list[str]) -> bool:

@@ -28,6 +28,7 @@ from typing import Any, Literal
 from ipse.errors import InvalidFile, unknown
 from ipse.importers.base import Entry, Problem, made, objects
 from ipse.records import Record
+from ipse.text import cut
 
 __all__ = ["START", "Argument", "Choice", "arguments", "prompt", "question", "read", "readable"]
 
@@ -124,8 +125,8 @@ def prompt(
         raise unknown("choice", choice, _VERDICTS)
     return (
         f"Topic: {topic} ({stance})\n\n"
-        f"Argument 1: {_cut(arg1, words)}\n\n"
-        f"Argument 2: {_cut(arg2, words)}\n\n"
+        f"Argument 1: {cut(arg1, words)}\n\n"
+        f"Argument 2: {cut(arg2, words)}\n\n"
         f"More convincing: {_VERDICTS[choice]}\n\n"
         "Say why, in one sentence."
     )
@@ -248,8 +249,3 @@ def _common(data: Mapping[str, Any], place: int) -> dict[str, Any]:
         "uses": ("prompt", "train", "share"),
         "meta": kept | {"topic": topic, "stance": stance},
     }
-
-
-def _cut(text: str, words: int | None) -> str:
-    pieces = text.split()
-    return text if words is None or len(pieces) <= words else " ".join(pieces[:words]) + " …"

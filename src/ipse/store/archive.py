@@ -198,6 +198,9 @@ def _check_agreement(
     owners = {record.user for record in records} | {saved.key.user for saved, _ in states}
     if not records or owners != {manifest.user}:
         raise ValueError(f"not everything in it is of user {manifest.user!r}")
+    own = {record.id for record in records}
+    if not all(own.issuperset(saved.state.lineage) for saved, _ in states):
+        raise ValueError("a state in it was made from a record that is not")
     if len({saved.id for saved, _ in states}) != len(states):
         raise ValueError("two of its states have one id")
     if (len(records), len(states)) != (manifest.records, manifest.states):

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, select
 
 from ipse import tensors
 from ipse.errors import StoreFailure
+from ipse.store.database import Database
 from ipse.store.schema import chunks, doomed, states
 
 __all__ = ["Artifacts", "referenced"]
@@ -68,10 +69,28 @@ class Artifacts:
         except FileNotFoundError:
             return tensors.read(self._folder / f"{name}{_SUFFIX}", name)
 
-    def is_clean(self, connection: Connection) -> bool:
-        """Whether there is nothing to sweep."""
-        waiting = connection.execute(select(doomed).limit(1)).first()
-        return waiting is None and not any(self._incoming.iterdir())
+    def tidy(self, database: Database) -> None:
+        """Sweep if there is anything to sweep; only then is the write lock taken.
+
+        Args:
+            database: Where the rows are.
+
+        Raises:
+            StoreFailure: If the disk or the database refuses.
+        """
+        with database.reading() as connection:
+            clean = self._is_clean(connection)
+        if not clean:
+            with database.writing() as connection:
+                self.sweep(connection)
+
+    def tidied(self, database: Database) -> bool:
+        """Tidy after a commit, where an error would hide what was done; give whether it went."""
+        try:
+            self.tidy(database)
+        except StoreFailure:
+            return False
+        return True
 
     def sweep(self, connection: Connection) -> None:
         """Finish what was begun: settle what has a row, delete what has none.
@@ -87,6 +106,13 @@ class Artifacts:
             self._delete(connection)
         except OSError as error:
             raise StoreFailure(f"cannot tidy {self._folder}: {error}") from error
+
+    def _is_clean(self, connection: Connection) -> bool:
+        waiting = connection.execute(select(doomed).limit(1)).first()
+        try:
+            return waiting is None and not any(self._incoming.iterdir())
+        except OSError as error:
+            raise StoreFailure(f"cannot look into {self._incoming}: {error}") from error
 
     def _settle(self, connection: Connection) -> None:
         files = sorted(self._incoming.iterdir())

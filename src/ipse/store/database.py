@@ -7,6 +7,7 @@ answered survives a power cut, which `NORMAL` does not promise.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from sqlite3 import Connection as SQLite
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ipse.errors import StoreFailure, UsageError
@@ -50,6 +52,7 @@ class Database:
         if self._url.get_backend_name() != "sqlite":
             raise UsageError(f"unknown database {self._url.get_backend_name()!r}. Known: sqlite")
         self.path = Path(self._url.database or "")
+        self._turn = threading.Lock()
         self._engine = _sqlite(self._url, self.path)
         try:
             self._log_ahead()
@@ -66,11 +69,23 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Give a connection that alone may write: all of it is kept at the end, or none."""
-        with self._connected("BEGIN IMMEDIATE") as connection:
-            yield connection
+        """Give a connection that alone may write: all of it is kept at the end, or none.
 
-    def empty_log(self, patience: float) -> None:
+        Writers of this process wait for their turn without a connection, so that however many
+        they are, one is left for who reads.
+        """
+        if not self._turn.acquire(timeout=_PATIENCE):
+            raise StoreFailure(
+                f"the store {self.path} did not answer: another writer of this process has held it "
+                f"for {_PATIENCE:g} s. Wait and try again"
+            )
+        try:
+            with self._connected("BEGIN IMMEDIATE") as connection:
+                yield connection
+        finally:
+            self._turn.release()
+
+    def empty_log(self, patience: float) -> bool:
         """Move the log into the database and cut it to nothing, so that no old text stays in it.
 
         Who reads in another process holds the log; what then is left is emptied by the next call,
@@ -78,11 +93,15 @@ class Database:
 
         Args:
             patience: How long to wait for readers, in seconds.
+
+        Returns:
+            Whether the log is empty.
         """
         with self._connected("") as connection:
             _wait_at_most(connection, patience)
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
             _wait_at_most(connection, _PATIENCE)
+        return not busy
 
     def close(self) -> None:
         """Close every connection."""
@@ -100,6 +119,10 @@ class Database:
                 f"the store {self.path} did not answer: {error.orig}. If another process holds it, "
                 "wait and try again; otherwise check the file with: "
                 f"sqlite3 {self.path} 'PRAGMA integrity_check'"
+            ) from error
+        except PoolTimeout as error:
+            raise StoreFailure(
+                f"the store {self.path} has too many readers at once: {error}. Wait and try again"
             ) from error
 
     def _log_ahead(self) -> None:

@@ -1,19 +1,25 @@
 """Forgetting: records, every state made from them however indirectly, and their artefacts.
 
-Each function works inside the caller's transaction; files go after it, by `Artifacts.sweep`.
+Deleting works inside the caller's transaction; files and the log are emptied after it, by `finish`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection, Select, delete, func, insert, select, union
 
-from ipse.errors import UnknownUser
+from ipse.errors import StoreFailure, UnknownUser
+from ipse.store.artifacts import Artifacts
+from ipse.store.database import Database
 from ipse.store.records import find_record, revision_of, touch
 from ipse.store.schema import forgotten, lineage, owned, parents, records, states, users
 from ipse.store.states import parents_of, prune, remove, summaries
 from ipse.store.values import ArtifactSummary, Receipt, StateSummary
 
-__all__ = ["forget_record", "forget_user"]
+__all__ = ["finish", "forget_record", "forget_user"]
+
+_LOG_PATIENCE = 2.0  # seconds that a deletion waits for readers, who hold the log
 
 
 def forget_user(connection: Connection, user_id: str) -> Receipt:
@@ -53,6 +59,25 @@ def forget_record(
     connection.execute(delete(records).where(*mine))
     touch(connection, {record.user: -1})
     return Receipt(record.user, (record_id,), erased, artifacts)
+
+
+def finish(database: Database, artifacts: Artifacts, receipt: Receipt) -> Receipt:
+    """Delete the files and empty the log once a deletion is committed; nothing is raised any more.
+
+    Args:
+        database: Where the rows were.
+        artifacts: Where the files are.
+        receipt: What was deleted.
+
+    Returns:
+        The receipt, which says whether old bytes may remain.
+    """
+    tidied = artifacts.tidied(database)
+    try:
+        emptied = database.empty_log(_LOG_PATIENCE)
+    except StoreFailure:
+        emptied = False
+    return replace(receipt, pending=not (tidied and emptied))
 
 
 def _erase(

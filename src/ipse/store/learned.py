@@ -32,7 +32,8 @@ def keep(database: Database, artifacts: Artifacts, saved: SavedState) -> SavedSt
         replaced = states.supersede(connection, slot)
         states.insert_state(connection, saved, slot)
         states.prune(connection, replaced)
-    return load(artifacts, saved)
+        # Before the lock is let go: after it, who replaces this state may sweep the file away.
+        return load(artifacts, saved)
 
 
 def read(database: Database, artifacts: Artifacts, key: StateKey) -> SavedState | None:
@@ -61,7 +62,7 @@ def load(artifacts: Artifacts, saved: SavedState) -> SavedState:
         saved: The state; its own arrays are not looked at.
 
     Returns:
-        The state, its arrays mapped into memory, read only.
+        The state, its arrays read only.
 
     Raises:
         StoreFailure: If its artefact is damaged or missing.
@@ -71,7 +72,7 @@ def load(artifacts: Artifacts, saved: SavedState) -> SavedState:
     try:
         arrays = artifacts.load(saved.state.artifact)
     except (StoreFailure, FileNotFoundError) as error:
-        way_out = "ipse fit" if saved.key.user is None else f"ipse enroll {saved.key.user}"
+        way_out = "ipse enroll --fit" if saved.key.user is None else f"ipse enroll {saved.key.user}"
         raise StoreFailure(
             f"the arrays of the {saved.key.method!r} state {saved.id} cannot be read: {error}. "
             f"Make it again with: {way_out}"

@@ -15,7 +15,17 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select,
 
 from ipse.errors import Conflict, UnknownRecord, UnknownUser, UsageError
 from ipse.records import Kind, Record, Use, User
-from ipse.store.schema import as_json, chunks, forgotten, micros, moment, owned, records, users
+from ipse.store.schema import (
+    as_json,
+    chunks,
+    forgotten,
+    is_text,
+    micros,
+    moment,
+    owned,
+    records,
+    users,
+)
 from ipse.store.values import Added, Page, Person
 
 __all__ = [
@@ -29,6 +39,9 @@ __all__ = [
     "touch",
     "view",
 ]
+
+_MOST = 2**31 - 1  # items of a list
+_NUMBERS = range(-(2**63), 2**63)  # what a column of whole numbers holds
 
 
 def record_rows(items: Sequence[Record]) -> dict[str, dict[str, Any]]:
@@ -98,7 +111,7 @@ def find_record(connection: Connection, record_id: str, user_id: str | None = No
     query = select(records).where(records.c.id == record_id)
     if user_id is not None:
         query = query.where(owned(records, user_id))
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(query).one_or_none() if is_text(record_id) else None
     if row is None:
         whose = "this store has" if user_id is None else f"user {user_id!r} has"
         raise UnknownRecord(f"{whose} no record {record_id!r}. List records: ipse records")
@@ -226,8 +239,8 @@ def _uses(text: str) -> frozenset[Use]:
 
 
 def _count(name: str, value: int, least: int = 1) -> int:
-    if value < least:
-        raise UsageError(f"{name} must be at least {least}; got {value}")
+    if not least <= value <= _MOST:
+        raise UsageError(f"{name} must be between {least} and {_MOST}; got {value}")
     return value
 
 
@@ -240,6 +253,11 @@ def _decode(cursor: str, types: tuple[type, ...]) -> list[Any]:
         parts = json.loads(base64.urlsafe_b64decode(cursor.encode()))
     except (ValueError, binascii.Error, RecursionError):
         parts = None
-    if not isinstance(parts, list) or tuple(type(part) for part in parts) != types:
+    known = isinstance(parts, list) and tuple(type(part) for part in parts) == types
+    if not known or not all(map(_fits, parts)):
         raise UsageError(f"{cursor!r} is no cursor of this list. Leave it out to begin again")
-    return parts
+    return list(parts)
+
+
+def _fits(part: str | int) -> bool:
+    return is_text(part) if isinstance(part, str) else part in _NUMBERS

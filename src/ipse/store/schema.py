@@ -30,6 +30,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from ipse.errors import UsageError
@@ -41,6 +42,7 @@ __all__ = [
     "chunks",
     "doomed",
     "forgotten",
+    "is_text",
     "lineage",
     "metadata",
     "micros",
@@ -146,7 +148,18 @@ T = TypeVar("T")
 
 def owned(table: Table, user_id: str) -> ColumnElement[bool]:
     """Say which rows are one person's: no query reads or writes a person's rows without it."""
+    if not is_text(user_id):
+        return false()
     return (table.c.id if table is users else table.c.user) == user_id
+
+
+def is_text(text: str) -> bool:
+    """Whether a text can be kept: one with half a character (a lone surrogate) has no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def micros(time: datetime) -> int:

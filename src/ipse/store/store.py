@@ -6,7 +6,7 @@ and when something is forgotten it forgets all that was made of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ipse.store.values import Added, Imported, Manifest, Page, Person, Receipt, 
 
 __all__ = ["Store"]
 
-_LOG_PATIENCE = 2.0  # seconds that a deletion waits for readers, who hold the log
+_PAGE = 1000  # people read at a time
 
 
 class Store:
@@ -54,7 +54,7 @@ class Store:
         folder = database.path.with_name(f"{database.path.name}.artifacts")
         try:
             store = cls(database, Artifacts(folder))
-            store._sweep()
+            store._artifacts.tidy(database)
             database.empty_log(patience=0)  # whoever reads just now is not waited for
         except BaseException:
             database.close()
@@ -107,7 +107,7 @@ class Store:
         with self._database.writing() as connection:
             receipt = forget.forget_record(connection, record_id, record.user, leave=False)
             records.add_records(connection, rows)
-        return self._erased(receipt)
+        return forget.finish(self._database, self._artifacts, receipt)
 
     def user(
         self,
@@ -165,6 +165,15 @@ class Store:
         with self._database.reading() as connection:
             return records.page_of_people(connection, limit, cursor)
 
+    def everybody(self) -> Iterator[str]:
+        """Give everyone's id, in order; who comes or goes meanwhile is given or not."""
+        cursor = None
+        while True:
+            page = self.users(_PAGE, cursor)
+            yield from (person.id for person in page.items)
+            if (cursor := page.cursor) is None:
+                return
+
     def revision(self, user_id: str) -> int:
         """Give a number that grows with every change of a person's records; 0 is nobody.
 
@@ -193,7 +202,7 @@ class Store:
         try:
             return learned.keep(self._database, self._artifacts, saved)
         finally:
-            self._sweep()
+            self._artifacts.tidied(self._database)
 
     def state(self, key: StateKey) -> SavedState | None:
         """Read the current state of a key, if there is one.
@@ -202,7 +211,7 @@ class Store:
             key: What it is of.
 
         Returns:
-            The state, its arrays mapped into memory and checked against their hash.
+            The state, its arrays read only and checked against their hash.
 
         Raises:
             StoreFailure: If its artefact is damaged or missing.
@@ -234,7 +243,7 @@ class Store:
         """
         with self._database.writing() as connection:
             receipt = forget.forget_user(connection, user_id)
-        return self._erased(receipt)
+        return forget.finish(self._database, self._artifacts, receipt)
 
     def forget_record(self, record_id: str, user_id: str | None = None) -> Receipt:
         """Forget a record, and every state made from it; who has no other leaves the store.
@@ -251,7 +260,7 @@ class Store:
         """
         with self._database.writing() as connection:
             receipt = forget.forget_record(connection, record_id, user_id)
-        return self._erased(receipt)
+        return forget.finish(self._database, self._artifacts, receipt)
 
     def export_user(self, user_id: str, path: str | Path) -> Manifest:
         """Write one person's records and states to one zip file.
@@ -285,16 +294,4 @@ class Store:
         try:
             return transfer.import_user(self._database, self._artifacts, Path(path))
         finally:
-            self._sweep()
-
-    def _erased(self, receipt: Receipt) -> Receipt:
-        self._sweep()
-        self._database.empty_log(_LOG_PATIENCE)
-        return receipt
-
-    def _sweep(self) -> None:
-        with self._database.reading() as connection:
-            clean = self._artifacts.is_clean(connection)
-        if not clean:
-            with self._database.writing() as connection:
-                self._artifacts.sweep(connection)
+            self._artifacts.tidied(self._database)

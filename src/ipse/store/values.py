@@ -100,6 +100,10 @@ class Receipt:
         states: Every state made from them, directly or by way of another state.
         artifacts: The files that went with the states.
         when: When, in UTC.
+        pending: Whether old bytes may remain for now: all of it is gone from every answer, but a
+            reader or the disk kept the log from being emptied, or a file from being deleted. The
+            next deletion, open or close empties the log; the next write of a state, deletion or
+            open deletes the files.
     """
 
     user: str
@@ -107,12 +111,14 @@ class Receipt:
     states: tuple[StateSummary, ...] = ()
     artifacts: tuple[ArtifactSummary, ...] = ()
     when: datetime = field(default_factory=lambda: datetime.now(UTC))
+    pending: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Give the receipt as JSON-able data fit for the person: no one else's id is in it."""
         return {
             "user": self.user,
             "when": self.when.isoformat(),
+            "pending": self.pending,
             "records": list(self.records),
             "states": [self._shown(state) for state in self.states],
             "artifacts": [{"name": a.name, "bytes": a.nbytes} for a in self.artifacts],

@@ -78,14 +78,7 @@ class UkpconvargReason:
         return [self._user(user) for user in self._split().fit]
 
     def _split(self) -> Split:
-        users: list[str] = []
-        cursor: str | None = None
-        while True:
-            page = self.store.users(cursor=cursor)
-            users.extend(person.id for person in page.items)
-            if page.cursor is None:
-                return split(users, self.fit)
-            cursor = page.cursor
+        return split(self.store.everybody(), self.fit)
 
     def _user(self, user: str) -> User:
         return self.store.user(user, kinds=("content",))
