@@ -11,7 +11,7 @@ demo: install
 	$(BIN)/ipse demo
 
 test: install
-	$(BIN)/pytest -q -m "not model"
+	$(BIN)/pytest -q -n 2 -m "not model"
 	$(BIN)/pytest -q -m model
 
 install: $(VENV)/.installed
