@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
@@ -101,7 +102,9 @@ def test_interrupted_is_130(ada, monkeypatch):
 
 def test_a_signal_and_a_closed_pipe_are_quiet(ada):
     command = [sys.executable, "-c", "from ipse.cli import main; main()"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes: dict = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    # Where the tests run in the background, a shell may have told them to ignore the signal.
+    pipes["preexec_fn"] = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with (
         subprocess.Popen([*command, "chat"], **pipes) as talk,
         subprocess.Popen([*command, "records", "ada"], **pipes) as listing,
