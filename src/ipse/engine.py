@@ -269,7 +269,7 @@ class Ipse:
         fingerprint, saved = self._states.get(key) or (0, None)
         if saved and fingerprint == view.fingerprint:
             if self._lifecycle.is_current(method, view, saved):
-                return Learned(method, saved.state, saved.id)
+                return Learned.of(method, saved)
             self._states.drop(key)
         saved = self._lifecycle.current(method, view)
         if saved is None:
@@ -277,7 +277,7 @@ class Ipse:
         self._states.put(key, (view.fingerprint, saved))
         if not self._lifecycle.is_current(method, view, saved):  # forgotten by now
             self._states.drop(key)
-        return Learned(method, saved.state, saved.id)
+        return Learned.of(method, saved)
 
 
 def _weigh_view(item: tuple[int, User]) -> int:

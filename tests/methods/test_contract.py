@@ -55,10 +55,7 @@ def methods(request):
 
 def learn(life, methods, user):
     saved = [life.current(method, user) for method in methods]
-    return [
-        Learned(method, one.state, one.id) if one else Learned(method)
-        for method, one in zip(methods, saved, strict=True)
-    ]
+    return [Learned.of(method, one) for method, one in zip(methods, saved, strict=True)]
 
 
 def add(life, *users):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ipse.backends.carry import CARRIED, require
 from ipse.errors import NotCarried
-from ipse.lm import Piece, Reply, Score
+from ipse.lm import Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan, Stream
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class EchoBackend:
     def generate(
         self,
         plans: Sequence[Plan],
-        on_progress: Callable[[int, int], None] | None = None,
+        on_progress: Progress | None = None,
     ) -> list[Reply]:
         """Answer every plan with its own text.
 
@@ -81,7 +81,7 @@ class EchoBackend:
         self,
         plans: Sequence[Plan],
         targets: Sequence[str],  # noqa: ARG002
-        on_progress: Callable[[int, int], None] | None = None,  # noqa: ARG002
+        on_progress: Progress | None = None,  # noqa: ARG002
     ) -> list[Score]:
         """Refuse: an echo has no probabilities."""
         require(self, plans, "score")

@@ -18,12 +18,10 @@ from ipse.backends.carry import CARRIED, Known, require
 from ipse.backends.client import Client, server_url
 from ipse.backends.vllm import Vllm, strange, turns
 from ipse.errors import BackendFailure
-from ipse.lm import Piece, Reply, Score
+from ipse.lm import Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 
 __all__ = ["HttpBackend"]
-
-Progress = Callable[[int, int], None]
 
 _T = TypeVar("_T")
 

@@ -113,10 +113,7 @@ def _example(person: Person, methods: Sequence[Method], lifecycle: Lifecycle) ->
     """Answer one person's question with the generic model and with theirs."""
     item = person.items[-1]
     generic = Plan.ask(item.question, sampling=_ANSWER)
-    learned = []
-    for method in methods:
-        saved = lifecycle.current(method, person.history)
-        learned.append(Learned(method, saved.state, saved.id) if saved else Learned(method))
+    learned = [Learned.of(m, lifecycle.current(m, person.history)) for m in methods]
     personal = personalize(generic, person.history, learned, lifecycle.lm)
     before, after = lifecycle.lm.generate([generic, personal])
     records = [person.history.record(name) for name in personal.evidence]

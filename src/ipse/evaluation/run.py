@@ -170,10 +170,7 @@ def _enroll(
     learned: dict[str, list[Learned]] = {}
     enrolled: list[Enrolled] = []
     for user, saved in zip(views, zip(*kept, strict=True), strict=True):
-        learned[user] = [
-            Learned(method, one.state, one.id) if one else Learned(method)
-            for method, one in zip(methods, saved, strict=True)
-        ]
+        learned[user] = [Learned.of(m, one) for m, one in zip(methods, saved, strict=True)]
         states = [one.state for one in saved if one]
         stored = sum(state.nbytes + len(json.dumps(dict(state.facts))) for state in states)
         enrolled.append(Enrolled(spec(methods), user, seconds, stored))

@@ -11,7 +11,7 @@ from ipse.methods.base import LEVELS, Method
 from ipse.methods.steps import finish
 from ipse.plan import Fusion, Plan
 from ipse.records import User
-from ipse.state import State
+from ipse.state import SavedState, State
 
 __all__ = ["Learned", "dial", "in_order", "personalize"]
 
@@ -29,6 +29,11 @@ class Learned:
     method: Method
     state: State | None = None
     state_id: str = ""
+
+    @classmethod
+    def of(cls, method: Method, saved: SavedState | None) -> Learned:
+        """Give a method with what a store kept of it, if anything."""
+        return cls(method, saved.state, saved.id) if saved else cls(method)
 
 
 def in_order(methods: Sequence[Method]) -> tuple[Method, ...]:

@@ -19,12 +19,10 @@ from ipse.backends.local.scoring import score
 from ipse.backends.local.sharing import batches
 from ipse.backends.local.weights import EMBEDDED, content_hash, embedded_gguf, log, model_folder
 from ipse.errors import BackendFailure, unknown
-from ipse.lm import Piece, Reply, Score
+from ipse.lm import Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 
 __all__ = ["LocalBackend"]
-
-Progress = Callable[[int, int], None]
 
 
 class LocalBackend:

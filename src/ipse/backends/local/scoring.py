@@ -6,7 +6,7 @@ which costs most, runs at the target's places only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from transformers import DynamicCache
 from ipse.backends.local.fusion import fuse, live_streams
 from ipse.backends.local.model import LanguageModel
 from ipse.backends.local.sharing import Row, batches, groups
-from ipse.lm import Score
+from ipse.lm import Progress, Score
 from ipse.plan import Plan
 
 __all__ = ["score"]
@@ -55,7 +55,7 @@ def score(
     model: LanguageModel,
     plans: Sequence[Plan],
     targets: Sequence[str],
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> list[Score]:
     """Give the log-probability of each target as the answer to its plan.
 
