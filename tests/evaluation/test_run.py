@@ -2,178 +2,178 @@
 
 from __future__ import annotations
 
-import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from ipse.errors import UsageError
-from ipse.evaluation.plots import gain_by_history, gains
-from ipse.evaluation.report import Example, write_report
-from ipse.evaluation.run import run
-from ipse.evaluation.summary import best, rows, verdict
-from ipse.evaluation.task import split
-from ipse.evaluation.tasks import UkpconvargReason
-from ipse.importers import read, ukpconvarg
-from ipse.lifecycle import Lifecycle
-from ipse.methods import parse
-from ipse.records import Record
-from ipse.store import Store
+from ipse.errors import Conflict, Unknown, UsageError
+from ipse.evaluation.grid import Grid
+from ipse.evaluation.ledger import COSTS, RESULTS, read_run
+from ipse.evaluation.run import STORE, remove, run
+from ipse.evaluation.tasks import open_task
+from tests.evaluation.conftest import GRID
 
-TOPICS = ("tea_yes", "tea_no", "cake_yes")
-USERS = ("ada", "bob", "eve", "joe", "kim")
+METHODS = ("recent:k=2", "recent", "facets")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A small judgement file: five people, ten judgements each; ada and bob on the same topics."""
-    path = tmp_path_factory.mktemp("ukp")
-    arguments = [
-        {"arg_id": f"{topic}{n}", "topic": topic, "author": "x", "stance": "s",
-         "text": f"{topic} argument {n} " + "word " * 40}
-        for topic in TOPICS for n in range(2)
-    ]  # fmt: skip
-    judgements = [
-        {"user_id": user, "pair_id": f"{topic}0_{topic}1", "topic": topic, "arg1": f"{topic}0",
-         "arg2": f"{topic}1", "choice": ("a1", "a2", "equal")[n % 3],
-         "reason": f"{user} says so, time {n}", "worker_stance": None}
-        for user in USERS for n in range(10)
-        for topic in [TOPICS[2 if user in ("eve", "joe", "kim") else n % 2]]
-    ]  # fmt: skip
-    for name, lines in (("arguments", arguments), ("annotations", judgements)):
-        (path / f"{name}.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-    return path
+def lines_of(found, method, whose="own", measure="nats"):
+    key = {"method": method, "whose": whose, "measure": measure}
+    return [line for line in found.items if key.items() <= line.items()]
 
 
-@pytest.fixture(scope="module")
-def task(folder, tmp_path_factory):
-    with Store.open(tmp_path_factory.mktemp("store") / "ipse.db") as store:
-        store.add(item for item in read("ukpconvarg", folder) if isinstance(item, Record))
-        yield UkpconvargReason(store, ukpconvarg.arguments(folder), items=2, words=5, fit=2)
+def test_every_answer_is_measured_under_every_method_and_control(found):
+    wanted = [("generic", "own"), *((m, w) for m in METHODS for w in ("own", "other"))]
+    for measure in ("nats", "write"):
+        cells = {(x["method"], x["whose"]) for x in found.items if x["measure"] == measure}
+        assert cells == set(wanted)
+        items = [[x["item"] for x in lines_of(found, *cell, measure)] for cell in wanted]
+        assert all(each == items[0] for each in items)
+        assert len(items[0]) == len(set(items[0])) == 6
 
 
-@pytest.fixture(scope="module")
-def result(task, pico):
-    compositions = [parse("recent:k=2"), parse("facets")]
-    lifecycle = Lifecycle(task.store, pico)
-    return run(task.people(3), task.population(), compositions, lifecycle, lambda *_: None)
-
-
-def test_the_past_is_strictly_before_what_is_asked(task):
-    for person in task.people(3):
-        assert len(person.history) == 8
-        assert len(person.items) == 2
-        first = task.store.record(person.items[0].id)
-        assert all(record.time < first.time for record in person.history.records)
-        assert not {item.id for item in person.items} & {r.id for r in person.history.records}
-
-
-def test_a_planted_answer_in_the_future_is_not_seen(task):
-    for person in task.people(3):
-        answers = {item.target for item in person.items}
-        assert not answers & {record.output for record in person.history.records}
-
-
-def test_one_person_alone_has_nobody_to_stand_in(task):
-    with pytest.raises(UsageError, match="needs at least 2 people; got 1"):
-        task.people(1)
-
-
-def test_the_other_person_is_another_and_shares_the_topics(task):
-    everyone = replace(task, fit=0).people(5)
-    for person in everyone:
-        assert person.other.id != person.history.id
-    others = {person.history.id: person.other.id for person in everyone}
-    assert (others["ada"], others["bob"]) == ("bob", "ada")
-
-
-def test_nobody_is_both_learned_from_and_reported_on(task):
-    reported = {person.history.id for person in task.people(9)}
-    learned_from = {user.id for user in task.population()}
-    assert len(reported) == 3
-    assert len(learned_from) == 2
-    assert not reported & learned_from
-
-
-def test_the_split_does_not_depend_on_the_order_of_people():
-    assert split(USERS, 2) == split(reversed(USERS), 2)
-
-
-def test_a_question_has_its_arguments_cut(task):
-    question = task.people(2)[0].items[0].question
-    assert "argument 0 word word …" in question
-    assert question.endswith("Say why, in one sentence.")
-
-
-def test_every_answer_is_scored_under_every_method_and_control(result):
-    assert result.methods == ("recent:k=2", "facets")
-    assert [(cell.method, cell.whose) for cell in result.cells] == [
-        ("generic", "own"),
-        ("recent:k=2", "own"),
-        ("recent:k=2", "other"),
-        ("facets", "own"),
-        ("facets", "other"),
-    ]
-    items = [[line.item for line in cell.scored] for cell in result.cells]
-    assert all(found == items[0] for found in items)
-    assert len(items[0]) == 6
-
-
-def test_the_control_reads_the_other_persons_records(result, task):
-    others = {person.history.id: person.other.id for person in task.people(3)}
+def test_the_control_reads_the_other_persons_records(found, root):
+    people = {p.history.id: p for p in open_task(GRID.tasks[0], root).people(3)}
     for whose in ("own", "other"):
-        for line in result.cell("recent:k=2", whose).scored:
-            owners = {task.store.record(name).user for name in line.evidence}
-            assert owners == {line.user if whose == "own" else others[line.user]}
+        for line in lines_of(found, "recent:k=2", whose):
+            one = people[line["person"]]
+            view = one.history if whose == "own" else one.other
+            assert line["evidence"] == [record.id for record in view.records[-2:]]
 
 
-def test_nats_are_of_the_held_out_words_alone(result, pico, task):
-    (line, *_) = result.cell("generic").scored
-    person = task.people(3)[0]
-    assert line.tokens == pico.cut(person.items[0].target).tokens
+def test_nats_are_of_the_held_out_words_alone(found, model):
+    (line, *_) = lines_of(found, "generic")
+    assert line["scores"]["tokens"] == model.cut(line["target"]).tokens
 
 
-def test_the_table_pairs_the_same_people(result):
-    generic, recent, _ = rows(result)
-    own = result.cell("recent:k=2").per_person
-    base = result.cell("generic").per_person
-    assert recent.gain.mean == pytest.approx(sum(base[u] - own[u] for u in base) / 3)
-    assert generic.gain is None
-    assert recent.nbytes == 0
+def test_a_line_says_everything(found):
+    (line, *_) = lines_of(found, "recent", measure="write")
+    assert line["run"] == found.header["run"]
+    assert line["settings"] != lines_of(found, "recent:k=2")[0]["settings"]
+    assert line["seed"] == 0
+    assert line["prompt"][-1]["content"] == line["question"]
+    assert line["output"]
+    assert {"rouge_l", "rouge_1", "chrf"} <= line["scores"].keys()
+    assert line["personal_bytes"] > 0
+    assert line["personal_kinds"] == ["content"]
+    assert lines_of(found, "generic")[0]["personal_bytes"] == 0
+    assert {"commit", "hardware", "versions", "bases", "grid"} <= found.header.keys()
 
 
-def test_a_method_helps_only_when_it_beats_both(result):
-    table = rows(result)
-    clear = replace(table[1].nats, mean=1.0, low=0.5, high=1.5)
-    unclear = replace(clear, low=-0.5)
-    good = replace(table[1], gain=clear, personal=clear)
-    assert good.helps
-    assert not replace(good, personal=unclear).helps
-    assert not replace(good, gain=replace(clear, mean=-1.0, low=-1.5, high=-0.5)).helps
-    assert best([table[0], good]) is good
-    assert "Clearly better" in verdict([table[0], good])
-    bad = replace(good, personal=unclear)
-    assert verdict([table[0], bad]).startswith("No method clearly beats both")
+def test_what_was_learned_from_everyone_says_from_whom(found):
+    (fit,) = found.fits
+    assert (fit["method"], fit["people"], fit["records"]) == ("facets", 2, 40)
 
 
-def test_the_report_needs_nothing_else(result, tmp_path):
-    example = Example("facets", "ada", "Why <b>?", "before", "after", "written", ("a → b",))
-    path = tmp_path / "out" / "report.html"
-    records = dict.fromkeys(result.cell("generic").per_person, 100)
-    write_report(
-        path, result, example, title="T", lead="L", footer="F", records=records, shared_topics=0.5
-    )
-    text = path.read_text()
-    assert "Why &lt;b&gt;?" in text
-    assert "50% of the topics" in text
-    assert text.count("<svg") >= 1
-    for outside in ("src=", 'href="http', "url(", "@import"):
-        assert outside not in text.replace('xlink:href="#', "").replace("url(#", "")
-    assert [item.name for item in path.parent.iterdir()] == ["report.html"]
+def test_the_same_run_gives_the_same_bytes(folder, root, model, tmp_path):
+    run(GRID, tmp_path, [model], root=root)
+    assert (tmp_path / RESULTS).read_bytes() == (folder / RESULTS).read_bytes()
 
 
-def test_the_plots_are_the_same_again(result):
-    records = dict.fromkeys(result.cell("generic").per_person, 100)
-    table = rows(result)
-    assert gains(result, table) == gains(result, table)
-    assert gain_by_history(result, "facets", records) == gain_by_history(result, "facets", records)
+def test_a_run_that_is_done_measures_nothing_again(folder, root, model):
+    before = (folder / RESULTS).read_bytes(), (folder / COSTS).read_bytes()
+    asked = []
+    watched = type("Watched", (), {**vars(model), "name": "local"})()
+    watched.score = watched.generate = lambda *_: asked.append(1)
+    run(GRID, folder, [watched], root=root)
+    assert ((folder / RESULTS).read_bytes(), (folder / COSTS).read_bytes()) == before
+    assert asked == []
+
+
+def test_a_run_with_other_settings_is_refused(folder, root, model):
+    with pytest.raises(Conflict, match="holds another run"):
+        run(replace(GRID, people=2), folder, [model], root=root)
+
+
+def test_starting_over_removes_the_run_and_nothing_else(tmp_path, root, model):
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    small = Grid(GRID.tasks, ("recent",), people=2, control=False)
+    run(small, tmp_path, [model], root=root)
+    remove(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+    run(replace(small, seed=1), tmp_path, [model], root=root)
+    assert read_run(tmp_path).header["grid"]["seed"] == 1
+    assert (tmp_path / STORE).exists()
+
+
+def test_without_a_control_nobody_stands_in(tmp_path, root, model):
+    run(Grid(GRID.tasks, ("recent",), people=2, control=False), tmp_path, [model], root=root)
+    assert {line["whose"] for line in read_run(tmp_path).items} == {"own"}
+
+
+def test_progress_only_goes_forward_and_ends(tmp_path, root, model):
+    told = []
+    grid = Grid((GRID.tasks[0], "ukpconvarg-reason:items=1,fit=2"), ("recent",), people=2)
+    run(grid, tmp_path, [model], root=root, progress=lambda _, share: told.append(share))
+    assert told == sorted(told)
+    assert 0 <= told[0] < told[-1] == 1.0
+
+
+def test_a_grid_is_read_as_it_is_written():
+    assert Grid.from_json(GRID.to_json()) == GRID
+    assert Grid(("lamp:number=5",), ("recent:k=6", "recent")).methods == ("recent",)
+    assert Grid(("lamp:number=5",)).tasks == ("lamp-5",)
+
+
+def test_what_cannot_be_run_is_refused_before_anything_runs():
+    with pytest.raises(UsageError, match="at least one task"):
+        Grid(())
+    with pytest.raises(Unknown, match="unknown measure 'nat'"):
+        Grid(("locomo",), measures=("nat",))
+    with pytest.raises(Unknown, match="unknown method"):
+        Grid(("locomo",), ("recnt",))
+    with pytest.raises(UsageError, match="people must be at least 1"):
+        Grid(("locomo",), people=0)
+
+
+_KILLED = """
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from ipse.backends.local import LocalBackend
+from ipse.evaluation.run import run
+from tests.evaluation.conftest import GRID
+from tests.evaluation.models import Model
+pico, root, out = sys.argv[1:]
+print("ready", flush=True)
+run(GRID, Path(out), [Model(LocalBackend(pico))], root=Path(root))
+"""
+
+
+def test_killed_five_times_it_ends_with_the_very_same_results(folder, root, pico_path, tmp_path):
+    whole = (folder / RESULTS).read_bytes()
+    draw = random.Random(0)
+    home = Path(__file__).parents[2]
+    command = [sys.executable, "-c", _KILLED, str(pico_path), str(root), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(home)}
+
+    def started():
+        child = subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.PIPE)
+        child.stdout.readline()
+        return child
+
+    def written():
+        path = tmp_path / RESULTS
+        return path.stat().st_size if path.exists() else 0
+
+    killed = 0
+    for part in range(1, 6):
+        with started() as child:
+            # Each time a little further: a file that grows is a run that is under way.
+            while child.poll() is None and written() < len(whole) * part / 7 * draw.random():
+                time.sleep(0.001)
+            time.sleep(0.05 * draw.random())
+            killed += child.poll() is None
+            child.send_signal(signal.SIGKILL)
+    with started() as last:
+        assert last.wait() == 0
+    assert killed == 5
+    assert (tmp_path / RESULTS).read_bytes() == whole

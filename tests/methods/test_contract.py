@@ -22,6 +22,7 @@ from tests.people import START, echo, person, reason
 
 EVERY = sorted([*METHODS, *PRESETS, "facets+recent:k=2+profile"])
 EVERY[EVERY.index("random")] = "random:k=13"  # most of what there is: chance decides little
+EVERY[EVERY.index("full")] = "full:budget=60"  # the tiny model reads little
 QUESTION = Plan.ask("Which argument about plastic bottles is better? Say why.")
 SECRET = "xylophone"
 

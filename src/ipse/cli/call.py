@@ -36,6 +36,7 @@ __all__ = [
     "Temperature",
     "User",
     "command",
+    "compositions",
     "find_record",
 ]
 
@@ -123,6 +124,25 @@ class Call:
             temperature=self.settings.temperature if temperature is None else temperature,
             seed=seed,
         )
+
+
+def compositions(text: str) -> list[str]:
+    """Take compositions joined by commas apart; settings are joined by commas too.
+
+    Args:
+        text: Such as `recent,bm25:k=4,diversity=0.3`.
+
+    Returns:
+        Such as `recent` and `bm25:k=4,diversity=0.3`.
+    """
+    found: list[str] = []
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        head = part.partition(":")[0].partition("+")[0]
+        if found and "=" in head:  # a further setting of the composition before
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return found
 
 
 def find_record(store: Store, user: str, name: str) -> Record:

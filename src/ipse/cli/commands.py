@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ipse.cli.asking import ask, explain
+from ipse.cli.bench import bench
 from ipse.cli.catalogue import methods
 from ipse.cli.chat import chat
 from ipse.cli.demo import demo
@@ -15,8 +16,10 @@ from ipse.cli.doctor import doctor
 from ipse.cli.guard import Guarded
 from ipse.cli.importing import import_
 from ipse.cli.init import init
+from ipse.cli.judge import judge
 from ipse.cli.learning import enroll, profile
 from ipse.cli.people import export, forget, records, remember, users
+from ipse.cli.reporting import compare, report
 
 __all__ = ["app", "main"]
 
@@ -29,6 +32,10 @@ app = typer.Typer(
 )
 
 app.command()(demo)
+app.command()(bench)
+app.command()(report)
+app.command()(compare)
+app.command()(judge)
 app.command()(init)
 app.command("import")(import_)
 app.command()(users)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import platform
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ipse.evaluation.grid import Grid
+from ipse.evaluation.ledger import read_run
 from ipse.evaluation.report import Example, write_report
-from ipse.evaluation.run import Progress, Result, run
-from ipse.evaluation.summary import Row, best, rows
+from ipse.evaluation.run import STORE, Progress, remove, run
+from ipse.evaluation.summary import Table
+from ipse.evaluation.tabulate import tables
 from ipse.evaluation.task import Person
-from ipse.evaluation.tasks import UkpconvargReason
-from ipse.importers import read, sample_path, ukpconvarg
+from ipse.evaluation.tasks import open_task
 from ipse.lifecycle import Lifecycle
 from ipse.lm import LM
 from ipse.methods import Learned, Method, parse, personalize, spec
 from ipse.plan import Plan, Sampling
-from ipse.records import Record
 from ipse.store import Store
 from ipse.text import ends, one_line
 
@@ -34,15 +34,13 @@ class Demo:
     """What the demo found.
 
     Attributes:
-        result: Everything that was measured.
-        table: Its rows.
+        table: Everything that was measured.
         example: One question answered before and after.
         report: Where the report is.
         shared_topics: The share of held-out answers on whose topic the other person wrote too.
     """
 
-    result: Result
-    table: list[Row]
+    table: Table
     example: Example
     report: Path
     shared_topics: float
@@ -57,10 +55,10 @@ def run_demo(
     items: int = 3,
     methods: Sequence[str] = DEMO_METHODS,
 ) -> Demo:
-    """Import the sample into a fresh store, enroll people, and score what they wrote next.
+    """Enroll people of the sample anew, and score what they wrote next.
 
     Args:
-        folder: Where the store and the report go.
+        folder: Where results and the report go.
         lm: The model.
         progress: Told how far it is.
         people: How many people results are reported on.
@@ -70,43 +68,27 @@ def run_demo(
     Returns:
         What was found.
     """
-    compositions = [parse(text) for text in methods]
-    with _fresh_store(folder / "ipse-demo.db", progress) as store:
-        task = UkpconvargReason(store, ukpconvarg.arguments(sample_path()), items=items)
-        asked = task.people(people)
-        lifecycle = Lifecycle(store, lm)
-        result = run(asked, task.population(), compositions, lifecycle, progress)
-        table = rows(result)
-        shown = best(table) or min(table[1:], key=lambda row: row.nats.mean)
-        progress("one person's question", 0, 1)
-        example = _example(asked[0], parse(shown.method), lifecycle)
-        progress("one person's question", 1, 1)
+    grid = Grid((f"ukpconvarg-reason:items={items}",), tuple(methods), people=people)
+    remove(folder)
+    run(grid, folder, [lm], progress=progress)
+    (table,) = tables(read_run(folder))
+    asked = list(open_task(grid.tasks[0]).people(people))
+    progress("one person's question", 1.0)
+    shown = table.best or min(table.rows[1:], key=lambda row: row.scores[table.metrics[0]].mean)
+    with Store.open(folder / STORE) as store:
+        example = _example(asked[0], parse(shown.method), Lifecycle(store, lm))
     report = folder / "report.html"
+    shared = _shared_topics(asked)
     write_report(
         report,
-        result,
-        example,
+        [table],
         title="Does it help to know the person?",
         lead=_lead(asked),
         footer=_footer(lm, people, items, methods),
-        shared_topics=_shared_topics(asked),
-        records={person.history.id: len(person.history) for person in asked},
+        note=f"The other person wrote on {100 * shared:.0f}% of the topics asked about.",
+        example=example,
     )
-    return Demo(result, table, example, report, _shared_topics(asked))
-
-
-def _fresh_store(path: Path, progress: Progress) -> Store:
-    """Make a store that holds the sample and nothing else, in the place of an earlier demo's."""
-    progress("importing the sample", 0, 1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        path.with_name(name).unlink(missing_ok=True)
-    shutil.rmtree(path.with_name(f"{path.name}.artifacts"), ignore_errors=True)
-    store = Store.open(path)
-    found = read("ukpconvarg", sample_path())
-    store.add(item for item in found if isinstance(item, Record))
-    progress("importing the sample", 1, 1)
-    return store
+    return Demo(table, example, report, shared)
 
 
 def _example(person: Person, methods: Sequence[Method], lifecycle: Lifecycle) -> Example:
@@ -131,10 +113,10 @@ def _example(person: Person, methods: Sequence[Method], lifecycle: Lifecycle) ->
 def _shared_topics(people: Sequence[Person]) -> float:
     covered = total = 0
     for person in people:
-        written = {record.meta["topic"] for record in person.other.records}
-        topics = [item.question.partition(" (")[0].removeprefix("Topic: ") for item in person.items]
-        covered += sum(topic in written for topic in topics)
-        total += len(topics)
+        other = person.other.records if person.other else ()
+        written = {record.meta["topic"] for record in other}
+        covered += sum(item.group in written for item in person.items)
+        total += len(person.items)
     return covered / max(1, total)
 
 

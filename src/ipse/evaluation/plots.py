@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ipse.errors import missing_extra
-from ipse.evaluation.run import GENERIC, Result, Whose
-from ipse.evaluation.summary import Row
+from ipse.evaluation.grid import GENERIC
+from ipse.evaluation.summary import Row, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["gain_by_history", "gains"]
+__all__ = ["frontier", "gain_by_history", "gains", "rankings"]
 
 _OWN = "#0f766e"
 _OTHER = "#c2700c"
 _INK = "#475569"
+_COLORS = ("#0f766e", "#c2700c", "#4f46e5", "#be185d", "#0369a1", "#65a30d", "#7c3aed", "#b45309")
 
 _STYLE: Any = {
     "axes.edgecolor": _INK,
@@ -36,56 +38,117 @@ _STYLE: Any = {
 }
 
 
-def gains(result: Result, table: Sequence[Row]) -> str:
+def gains(table: Table) -> str:
     """Draw every person's gain over the generic model under every method.
 
     Args:
-        result: What was measured.
-        table: Its rows.
+        table: The table; its headline score must be of people.
 
     Returns:
-        The plot as SVG.
+        The plot as SVG; "" where no person has a score of their own.
     """
-    methods = [row for row in table if row.gain]
+    methods = [row for row in table.rows if row.gain and row.people]
+    if not methods:
+        return ""
     with _figure(7.2, 0.9 + 0.62 * len(methods)) as figure:
         axes = figure.add_subplot()
         for line, row in enumerate(reversed(methods)):
-            own, other = _gain(result, row.method, "own"), _gain(result, row.method, "other")
-            _dots(axes, list(own.values()), line + 0.16, _OWN)
-            _dots(axes, list(other.values()), line - 0.16, _OTHER)
+            _dots(axes, _gain(table, row.people), line + 0.16, _OWN)
+            _dots(axes, _gain(table, row.control), line - 0.16, _OTHER)
         axes.axvline(0, color=_INK, linewidth=1)
         axes.set_yticks(range(len(methods)), [row.method for row in reversed(methods)])
-        axes.set_xlabel("gain over the generic model, nats per token (right is better)")
+        axes.set_xlabel(f"gain over the generic model, {table.headline.title} (right is better)")
         axes.tick_params(axis="y", length=0)
         _legend(axes)
         return _svg(figure)
 
 
-def gain_by_history(result: Result, method: str, records: Mapping[str, int]) -> str:
+def gain_by_history(table: Table, method: str) -> str:
     """Draw every person's gain under one method against how many records they have.
 
     Args:
-        result: What was measured.
+        table: The table.
         method: The method.
-        records: Each person's number of records.
 
     Returns:
         The plot as SVG.
     """
+    row = next(row for row in table.rows if row.method == method)
+    users = [user for user in row.people if user in row.control]
     with _figure(7.2, 3.8) as figure:
         axes = figure.add_subplot()
-        own, other = _gain(result, method, "own"), _gain(result, method, "other")
-        across = [records[user] for user in own]
-        axes.vlines(across, list(own.values()), list(other.values()), color=_INK, alpha=0.4)
+        across = [max(1, table.records[user]) for user in users]
+        own, other = _by_user(table, row.people, users), _by_user(table, row.control, users)
+        axes.vlines(across, own, other, color=_INK, alpha=0.4)
         for values, color in ((own, _OWN), (other, _OTHER)):
-            axes.scatter(across, list(values.values()), s=40, color=color, linewidth=0, zorder=3)
+            axes.scatter(across, values, s=40, color=color, linewidth=0, zorder=3)
         axes.axhline(0, color=_INK, linewidth=1)
         axes.set_xscale("log")
-        axes.set_xticks(ticks := [50, 100, 200, 400], [str(tick) for tick in ticks])
+        ticks = _ticks(min(across, default=1), max(across, default=1))
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
         axes.set_xlabel("records in the person's history")
-        axes.set_ylabel("gain, nats per token")
+        axes.set_ylabel(f"gain, {table.headline.title}")
         _legend(axes)
+        return _svg(figure)
+
+
+def frontier(table: Table) -> str:
+    """Draw quality against cost, and which methods nothing beats at their cost.
+
+    Args:
+        table: The table.
+
+    Returns:
+        The plot as SVG.
+    """
+    name, lower = table.metrics[0], table.headline.lower
+    rows = sorted(table.rows, key=lambda row: (row.cost.ms, row.method))
+    with _figure(7.2, 4.4) as figure:
+        axes = figure.add_subplot()
+        best: list[Row] = []
+        for row in rows:
+            score = row.scores[name]
+            kept = not best or _better(score.mean, best[-1].scores[name].mean, lower=lower)
+            if kept:
+                best.append(row)
+            color = _OWN if kept else _INK
+            error = 0 if math.isinf(score.error) else score.error
+            axes.errorbar(row.cost.ms, score.mean, error, fmt="o", color=color, capsize=0)
+        _named(axes, rows, name)
+        line = [(row.cost.ms, row.scores[name].mean) for row in best]
+        axes.plot(*zip(*line, strict=True), color=_OWN, linewidth=1.4, zorder=1)
+        axes.set_xscale("log")
+        if lower:
+            axes.invert_yaxis()
+        axes.set_xlabel("milliseconds a request (left is cheaper)")
+        axes.set_ylabel(f"{table.headline.title} (up is better)")
+        return _svg(figure)
+
+
+def rankings(table: Table) -> str:
+    """Draw how much of the evidence is found within the first records, by method.
+
+    Args:
+        table: A table of searches.
+
+    Returns:
+        The plot as SVG.
+    """
+    cutoffs = [k for k in (1, 5, 10, 20) if f"recall_{k}" in table.metrics]
+    with _figure(7.2, 4.2) as figure:
+        axes = figure.add_subplot()
+        for row, color in zip(table.rows, _COLORS * len(table.rows), strict=False):
+            found = [row.scores[f"recall_{k}"] for k in cutoffs]
+            axes.plot(cutoffs, [e.mean for e in found], "o-", color=color, label=row.method)
+            lows, highs = [e.low for e in found], [e.high for e in found]
+            if all(map(math.isfinite, lows)):
+                axes.fill_between(cutoffs, lows, highs, color=color, alpha=0.12, linewidth=0)
+        axes.set_xticks(cutoffs)
+        axes.set_xlabel("records read")
+        axes.set_ylabel("share of the evidence among them")
+        axes.set_ylim(0, 1)
+        axes.legend(frameon=False, loc="lower right")
         return _svg(figure)
 
 
@@ -101,13 +164,45 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height))
 
 
-def _gain(result: Result, method: str, whose: Whose) -> dict[str, float]:
-    base = result.cell(GENERIC).per_person
-    cell = result.cell(method, whose).per_person
-    return {user: base[user] - cell[user] for user in base}
+def _gain(table: Table, people: Mapping[str, float]) -> list[float]:
+    return _by_user(table, people, list(people))
+
+
+def _by_user(table: Table, people: Mapping[str, float], users: Sequence[str]) -> list[float]:
+    base = next(row for row in table.rows if row.method == GENERIC).people
+    sign = -1 if table.headline.lower else 1
+    return [sign * (people[user] - base[user]) for user in users if user in base]
+
+
+def _better(one: float, other: float, *, lower: bool) -> bool:
+    return one < other if lower else one > other
+
+
+def _ticks(least: int, most: int) -> list[int]:
+    steps = [base * 10**power for power in range(6) for base in (1, 2, 5)]
+    inside = [step for step in steps if least / 1.5 <= step <= most * 1.5]
+    return inside or [least]
+
+
+def _named(axes: Axes, rows: Sequence[Row], name: str) -> None:
+    """Write names beside points, each a line lower where it would lie on one before it."""
+    spots: list[tuple[float, float]] = []
+    heights = [row.scores[name].mean for row in rows]
+    line = 0.055 * max(1e-9, max(heights) - min(heights))
+    for row in rows:
+        across, up = math.log10(max(1e-3, row.cost.ms)), row.scores[name].mean
+        while any(abs(across - x) < 0.35 and abs(up - y) < line for x, y in spots):
+            up -= line / 2
+        spots.append((across, up))
+        axes.annotate(
+            row.method, (row.cost.ms, up), xytext=(7, 0), textcoords="offset points",
+            va="center", fontsize=9.5,
+        )  # fmt: skip
 
 
 def _dots(axes: Axes, values: Sequence[float], height: float, color: str) -> None:
+    if not values:
+        return
     axes.scatter(values, [height] * len(values), s=22, color=color, alpha=0.45, linewidth=0)
     mean = sum(values) / len(values)
     axes.plot([mean, mean], [height - 0.15, height + 0.15], color=color, linewidth=2.6)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ipse.evaluation.plots import gain_by_history, gains
-from ipse.evaluation.run import Result
-from ipse.evaluation.summary import best, rows, verdict
+from ipse.evaluation.metrics import METRICS
+from ipse.evaluation.plots import frontier, gain_by_history, gains, rankings
+from ipse.evaluation.summary import Row, Table
 
-__all__ = ["Example", "write_report"]
+__all__ = ["Example", "size", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -40,44 +43,71 @@ class Example:
 
 def write_report(
     path: Path,
-    result: Result,
-    example: Example,
+    tables: Sequence[Table],
     *,
     title: str,
     lead: str,
     footer: str,
-    records: dict[str, int],
-    shared_topics: float,
+    note: str = "",
+    example: Example | None = None,
+    judged: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write a report.
 
     Args:
         path: The file.
-        result: What was measured.
-        example: One question answered before and after.
+        tables: What was found.
         title: The heading.
         lead: What was done, in a sentence.
         footer: How to get the same again: command, versions, data, licence.
-        records: Each person's number of records.
-        shared_topics: The share of answers on whose topic the other person wrote too.
+        note: What else a reader has to know, or "".
+        example: One question answered before and after.
+        judged: What models judged of it: one mapping of column titles to cells a row.
     """
-    table = rows(result)
-    shown = best(table)
     environment = Environment(
         loader=PackageLoader("ipse.evaluation"), autoescape=True, undefined=StrictUndefined
     )
+    environment.filters["size"] = size
     text = environment.get_template("report.html.j2").render(
         title=title,
         lead=lead,
-        verdict=verdict(table),
-        table=table,
-        gains=gains(result, table),
-        history=gain_by_history(result, shown.method, records) if shown else "",
-        example=example,
-        shared_topics=shared_topics,
         footer=footer,
+        note=note,
+        sections=[_section(table) for table in tables],
+        metrics=METRICS,
+        example=example,
+        judged=judged,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
+
+
+def size(nbytes: float) -> str:
+    """Write a number of bytes so that a person can read it."""
+    for unit in ("B", "kB", "MB"):
+        if nbytes < 1000:
+            return f"{nbytes:.0f} {unit}" if unit == "B" else f"{nbytes:.1f} {unit}"
+        nbytes /= 1000
+    return f"{nbytes:.1f} GB"
+
+
+def _section(table: Table) -> dict[str, Any]:
+    best = table.best
+    return {
+        "table": table,
+        "gains": gains(table),
+        "rankings": rankings(table) if table.measure == "find" else "",
+        "frontier": frontier(table) if len(table.rows) > 2 else "",
+        "history": gain_by_history(table, best.method) if best and best.control else "",
+        "best": best,
+        "detectable": _detectable(table.rows),
+    }
+
+
+def _detectable(rows: Sequence[Row]) -> tuple[float, float] | None:
+    """Give the range of the smallest differences that would have been seen."""
+    found = [c.detectable for r in rows for c in (r.gain, r.over_recent, r.personal) if c]
+    finite = [value for value in found if math.isfinite(value)]
+    return (min(finite), max(finite)) if finite else None

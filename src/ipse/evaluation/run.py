@@ -1,219 +1,241 @@
-"""Run methods over people: held-out answers, with the person's own records and with another's."""
+"""Run a grid: every task's people, under every composition, with their own records and another's.
+
+People are taken a few at a time, so that a file of any size is read once and never held whole. What
+is measured together is a unit, and a unit is kept whole or not at all: a run that was killed goes
+on with the first unit that is missing, and ends with the very same results.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from time import perf_counter
-from typing import Literal
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from ipse.evaluation.task import Person
+from ipse.evaluation.cell import Cell, Whose
+from ipse.evaluation.cost import Counted, leaves, timed
+from ipse.evaluation.grid import GENERIC, Grid
+from ipse.evaluation.ledger import COSTS, RESULTS, Ledger, Line
+from ipse.evaluation.task import Person, Task
+from ipse.evaluation.tasks import task_spec
 from ipse.lifecycle import Lifecycle
-from ipse.methods import Learned, Method, personalize, spec
-from ipse.plan import Plan
+from ipse.lm import LM
+from ipse.methods import Learned, Method, parse
+from ipse.plan import Need, Plan, Sampling
 from ipse.records import User
+from ipse.store import Store
 
-__all__ = ["GENERIC", "Cell", "Enrolled", "Result", "Scored", "Whose", "run"]
+__all__ = ["STORE", "Progress", "remove", "run"]
 
-Whose = Literal["own", "other"]
-"""Whose records a method was given: the person's own, or another's."""
+STORE = "store.db"
+"""Where, in a run's folder, methods keep what they learn."""
 
-GENERIC = "generic"
+Progress = Callable[[str, float], None]
+"""Told what is being done, and which share of everything is done, in [0, 1]."""
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and of how much."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One held-out answer.
-
-    Attributes:
-        user: Whose answer it is.
-        item: The held-out record.
-        nats: The answer's negative log-likelihood.
-        tokens: Its tokens.
-        prompt_tokens: Tokens read before it.
-        evidence: The records read before it.
-    """
-
-    user: str
-    item: str
-    nats: float
-    tokens: int
-    prompt_tokens: int
-    evidence: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Cell:
-    """All held-out answers under one method.
-
-    Attributes:
-        method: The composition.
-        whose: Whose records it was given.
-        scored: One entry an answer.
-        plan_ms: Milliseconds a request takes to be planned.
-        read_ms: Milliseconds a request takes to be read, prompts shared as the backend shares them.
-    """
-
-    method: str
-    whose: Whose
-    scored: tuple[Scored, ...]
-    plan_ms: float
-    read_ms: float
-
-    @property
-    def per_person(self) -> dict[str, float]:
-        """Each person's nats per token."""
-        nats: dict[str, float] = {}
-        tokens: dict[str, int] = {}
-        for line in self.scored:
-            nats[line.user] = nats.get(line.user, 0.0) + line.nats
-            tokens[line.user] = tokens.get(line.user, 0) + line.tokens
-        return {user: nats[user] / max(1, tokens[user]) for user in nats}
-
-    @property
-    def prompt_tokens(self) -> float:
-        """The mean tokens read before an answer."""
-        return sum(line.prompt_tokens for line in self.scored) / len(self.scored)
-
-
-@dataclass(frozen=True)
-class Enrolled:
-    """What it took to enroll one person.
-
-    Attributes:
-        method: The composition.
-        user: The person.
-        seconds: How long it took, everyone learning side by side.
-        nbytes: What is stored of the person, in bytes, records apart.
-    """
-
-    method: str
-    user: str
-    seconds: float
-    nbytes: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """Everything a run measured, methods in the order they ran."""
-
-    cells: tuple[Cell, ...]
-    enrolled: tuple[Enrolled, ...]
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """The compositions, the generic model apart."""
-        return tuple(c.method for c in self.cells if c.whose == "own" and c.method != GENERIC)
-
-    def cell(self, method: str, whose: Whose = "own") -> Cell:
-        """Give one cell of the grid."""
-        return next(c for c in self.cells if (c.method, c.whose) == (method, whose))
+_VERBS: dict[str, tuple[Need, ...]] = {
+    "find": ("embed",),
+    "nats": ("embed", "score"),
+    "choose": ("embed", "score"),
+    "write": ("embed", "generate"),
+}
 
 
 def run(
-    people: Sequence[Person],
-    population: Sequence[User],
-    compositions: Sequence[Sequence[Method]],
-    lifecycle: Lifecycle,
-    progress: Progress,
-) -> Result:
-    """Score everyone's held-out answers under the generic model and under every composition.
+    grid: Grid,
+    folder: Path,
+    lms: Sequence[LM],
+    *,
+    root: Path | None = None,
+    progress: Progress = lambda *_: None,
+) -> None:
+    """Run a grid, or go on with it where it was killed.
 
     Args:
-        people: Who is evaluated on.
-        population: Who methods that learn from everyone learn from; nobody of `people`.
-        compositions: What is compared.
-        lifecycle: Where methods learn and their states are kept.
+        grid: What to run.
+        folder: Where results, costs and what methods learn are kept.
+        lms: The model of each name in the grid.
+        root: The data folder.
         progress: Told how far it is.
 
-    Returns:
-        What was measured.
+    Raises:
+        Conflict: If the folder holds another run, or another process writes it.
     """
-    lifecycle.lm.score([Plan.ask("Hello")], ["Hi"])  # the model is loaded before a clock runs
-    generic = [Plan.ask(item.question) for person in people for item in person.items]
-    cells = [_score(GENERIC, "own", people, generic, 0.0, lifecycle, progress)]
-    enrolled: list[Enrolled] = []
-    for methods in compositions:
-        for method in methods:
-            lifecycle.fit(method, population)
-        learned, took = _enroll(people, methods, lifecycle, progress)
-        enrolled.extend(took)
-        for whose in ("own", "other"):
-            began = perf_counter()
-            plans = [
-                plan for person in people for plan in _plans(person, whose, learned, lifecycle)
+    header = grid.header([f"{lm.base} {lm.embedder}".strip() for lm in lms])
+    parts = [
+        (task, model, lm)
+        for task in grid.opened(root)
+        for model, lm in zip(grid.models, lms, strict=True)
+    ]
+    with Ledger.open(folder, header) as ledger, Store.open(folder / STORE) as store:
+        for place, (task, model, lm) in enumerate(parts):
+
+            def told(what: str, share: float, place: int = place) -> None:
+                progress(what, (place + share) / len(parts))
+
+            _Part(grid, task, model, lm, ledger, store, header["run"], told).run()
+    progress("done", 1.0)
+
+
+def remove(folder: Path) -> None:
+    """Remove an earlier run from a folder, and nothing else that is in it."""
+    for name in (RESULTS, COSTS, STORE, f"{STORE}-wal", f"{STORE}-shm"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / f"{STORE}.artifacts", ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One task under one model."""
+
+    grid: Grid
+    task: Task
+    model: str
+    lm: LM
+    ledger: Ledger
+    store: Store
+    run_id: str
+    progress: Progress
+    _warm: set[Need] = field(default_factory=set)
+
+    def run(self) -> None:
+        """Measure everyone, a few people at a time."""
+        self._fit()
+        done = 0
+        everyone = self.task.people(self.grid.people)
+        for number, people in enumerate(_chunks(everyone, self.grid.batch)):
+            self._know(number, people)
+            missing = [
+                (unit, cell)
+                for cell in self._cells()
+                if (unit := _unit(number, *cell.key.values())) not in self.ledger.done
             ]
-            planning = perf_counter() - began
-            cell = _score(spec(methods), whose, people, plans, planning, lifecycle, progress)
-            cells.append(cell)
-    return Result(tuple(cells), tuple(enrolled))
+            learned: dict[tuple[Method, ...], dict[str, list[Learned]]] = {}
+            for place, (unit, cell) in enumerate(missing):
+                share = (done + len(people) * place / len(missing)) / self.grid.people
+                self.progress(f"{self.task.name}: {cell.method}", min(1.0, share))
+                self._warm_up(cell)
+                known = learned.setdefault(cell.methods, {})
+                self._enroll(cell, people, known)
+                lines, cost = cell.measure(people, known, self.lm, self.run_id, self.grid.seed)
+                self.ledger.write(unit, lines, [{**cost, "chunk": number}])
+            done += len(people)
+
+    def _cells(self) -> Iterator[Cell]:
+        """Give what is measured of everyone; another's records hold no evidence to be found."""
+        for kind in self.grid.measures_of(self.task):
+            controls: tuple[Whose, ...] = ("own", "other") if self.grid.control else ("own",)
+            if kind == "find":
+                controls = ("own",)
+            else:
+                yield Cell(self.task, self.model, GENERIC, "own", kind)
+            for method in self.grid.methods:
+                for whose in controls:
+                    yield Cell(self.task, self.model, method, whose, kind)
+
+    def _fit(self) -> None:
+        """Let methods that learn from everyone learn from those who are not reported on."""
+        life = Lifecycle(self.store, self.lm)
+        for text in self.grid.methods:
+            for method in parse(text):
+                unit = _unit("fit", task_spec(self.task), self.model, text, method.name)
+                if method.shared and unit not in self.ledger.done:
+                    self.progress(f"{self.task.name}: {method.name} learns from others", 0.0)
+                    self._fit_one(life, text, method, unit)
+
+    def _fit_one(self, life: Lifecycle, text: str, method: Method, unit: str) -> None:
+        views = list(self.task.population())
+        self.store.add(record for view in views for record in view.records)
+        with timed() as clock:
+            life.fit(method, views)
+        saw = {"people": len(views), "records": sum(map(len, views))}
+        line = {"type": "fit", **self._whereabouts, "method": text, **saw}
+        self.ledger.write(unit, [line], [{**line, "seconds": clock.seconds}])
+
+    def _know(self, number: int, people: Sequence[Person]) -> None:
+        """Keep everyone's records, and say who is there."""
+        views = [view for p in people for view in (p.history, p.other) if view is not None]
+        self.store.add(record for view in views for record in view.records)
+        unit = _unit("people", task_spec(self.task), number)
+        if unit not in self.ledger.done:
+            self.ledger.write(unit, [self._who(person) for person in people])
+
+    def _who(self, person: Person) -> Line:
+        other = person.other
+        return {
+            "type": "person",
+            "task": task_spec(self.task),
+            "person": person.history.id,
+            "items": len(person.items),
+            "records": len(person.history),
+            "other": other.id if other else None,
+            "other_records": len(other) if other else 0,
+        }
+
+    def _enroll(
+        self, cell: Cell, people: Sequence[Person], known: dict[str, list[Learned]]
+    ) -> None:
+        """Let a cell's composition learn of those of whom it has not learned yet."""
+        views = {user: v for user, v in cell.views(people).items() if user not in known}
+        if not views or not cell.methods:
+            return
+        counted = Counted(self.lm)
+        life = Lifecycle(self.store, counted)
+        with timed() as clock:
+            kept = [life.enroll_all(method, list(views.values())) for method in cell.methods]
+        for user, saved in zip(views, zip(*kept, strict=True), strict=True):
+            known[user] = [Learned.of(m, one) for m, one in zip(cell.methods, saved, strict=True)]
+        if cell.whose == "own":
+            sent = counted.nbytes if leaves(self.lm) else 0
+            line = {"type": "enroll", **self._whereabouts, "method": cell.method}
+            each = {"seconds": clock.seconds / len(views), "left_bytes": sent / len(views)}
+            self.ledger.note(
+                [{**line, **each, "person": user, "bytes": _stored(known[user])} for user in views]
+            )
+
+    def _warm_up(self, cell: Cell) -> None:
+        """Load what a cell needs before a clock runs."""
+        calls: dict[Need, Callable[[], object]] = {
+            "embed": lambda: self.lm.embed(["Hello"]),
+            "score": lambda: self.lm.score([Plan.ask("Hello")], ["Hi"]),
+            "generate": lambda: self.lm.generate([Plan.ask("Hello", sampling=Sampling(1))]),
+        }
+        for verb in _VERBS[cell.kind]:
+            if verb not in self._warm and (verb != "embed" or verb in self.lm.carries):
+                calls[verb]()
+            self._warm.add(verb)
+
+    @property
+    def _whereabouts(self) -> Mapping[str, str]:
+        return {"task": task_spec(self.task), "model": self.model}
 
 
-def _enroll(
-    people: Sequence[Person], methods: Sequence[Method], lifecycle: Lifecycle, progress: Progress
-) -> tuple[dict[str, list[Learned]], list[Enrolled]]:
-    """Enroll everyone, and everyone who stands in for another, once."""
-    views = {view.id: view for person in people for view in (person.history, person.other)}
-    label = f"{spec(methods)}: enrolling"
-    progress(label, 0, len(views))
-    began = perf_counter()
-    kept = [
-        lifecycle.enroll_all(method, list(views.values()), partial(progress, label))
-        for method in methods
-    ]
-    seconds = (perf_counter() - began) / len(views)
-    learned: dict[str, list[Learned]] = {}
-    enrolled: list[Enrolled] = []
-    for user, saved in zip(views, zip(*kept, strict=True), strict=True):
-        learned[user] = [Learned.of(m, one) for m, one in zip(methods, saved, strict=True)]
-        states = [one.state for one in saved if one]
-        stored = sum(state.nbytes + len(json.dumps(dict(state.facts))) for state in states)
-        enrolled.append(Enrolled(spec(methods), user, seconds, stored))
-    return learned, enrolled
+def _unit(*parts: object) -> str:
+    return json.dumps(parts)
 
 
-def _plans(
-    person: Person,
-    whose: Whose,
-    learned: Mapping[str, Sequence[Learned]],
-    lifecycle: Lifecycle,
-) -> list[Plan]:
-    view = person.history if whose == "own" else person.other
-    return [
-        personalize(Plan.ask(item.question), view, learned[view.id], lifecycle.lm)
-        for item in person.items
-    ]
+def _chunks(people: Iterable[Person], items: int) -> Iterator[list[Person]]:
+    """Take people together until they have enough items, and nobody twice."""
+    chunk: list[Person] = []
+    for person in people:
+        known = {view.id: view for p in chunk for view in _views(p)}
+        if any(known.get(view.id, view) != view for view in _views(person)):
+            yield chunk
+            chunk = []
+        chunk.append(person)
+        if sum(len(p.items) for p in chunk) >= items:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
-def _score(
-    method: str,
-    whose: Whose,
-    people: Sequence[Person],
-    plans: Sequence[Plan],
-    planning: float,
-    lifecycle: Lifecycle,
-    progress: Progress,
-) -> Cell:
-    cases = [(person, item) for person in people for item in person.items]
-    label = f"{method}: {whose} records" if method != GENERIC else method
-    began = perf_counter()
-    scores = lifecycle.lm.score(plans, [item.target for _, item in cases], partial(progress, label))
-    reading = perf_counter() - began
-    scored = tuple(
-        Scored(
-            user=person.history.id,
-            item=item.id,
-            nats=score.nats,
-            tokens=score.tokens,
-            prompt_tokens=score.prompt_tokens,
-            evidence=plan.evidence,
-        )
-        for (person, item), plan, score in zip(cases, plans, scores, strict=True)
-    )
-    per = 1000 / max(1, len(plans))
-    return Cell(method, whose, scored, planning * per, reading * per)
+def _views(person: Person) -> list[User]:
+    return [person.history, person.other] if person.other else [person.history]
+
+
+def _stored(learned: Sequence[Learned]) -> int:
+    """Give what is kept of a person beside the records, in bytes."""
+    states = [one.state for one in learned if one.state]
+    return sum(state.nbytes + len(json.dumps(dict(state.facts))) for state in states)

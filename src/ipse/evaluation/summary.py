@@ -1,101 +1,141 @@
-"""From what was measured to what a table says."""
+"""What a run's tables say: one table for each task, model and measure, one row for each method."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from statistics import mean
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from ipse.evaluation.run import GENERIC, Result
-from ipse.evaluation.stats import Estimate, estimate, paired
+from ipse.evaluation.grid import GENERIC
+from ipse.evaluation.metrics import METRICS, Metric
+from ipse.evaluation.stats import Comparison, Estimate
 
-__all__ = ["Row", "best", "rows", "verdict"]
+__all__ = ["Cost", "Row", "Table"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a method costs.
+
+    Attributes:
+        ms: Milliseconds a request takes to be planned and run, batched as the backend batches.
+        prompt_tokens: Tokens read a request.
+        tokens: Tokens written or scored a request.
+        enroll_ms: Milliseconds to add a person.
+        nbytes: Bytes stored of a person, records apart.
+        peak: The most memory the process held meanwhile, in bytes.
+        personal: Bytes of a person's data in a request.
+        kinds: Of which kinds of records they are.
+        left: Bytes of a person's data sent to a server: a request, and to enroll them.
+        read: Records read a request.
+    """
+
+    ms: float = 0.0
+    prompt_tokens: float = 0.0
+    tokens: float = 0.0
+    enroll_ms: float = 0.0
+    nbytes: float = 0.0
+    peak: float = 0.0
+    personal: float = 0.0
+    kinds: tuple[str, ...] = ()
+    left: tuple[float, float] = (0.0, 0.0)
+    read: float = 0.0
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method's line in the table.
+    """One method's line in a table.
 
     Attributes:
         method: The composition.
-        nats: Nats per token of the held-out answers; lower is better.
-        gain: Generic minus method, over the same people; above 0 the method helps.
-        personal: The same method with another person's records, minus with the person's own; above
-            0 it is the person who helps, and not just any person's records.
-        ms: Milliseconds a request takes to be planned and read.
-        prompt_tokens: Tokens read a request.
-        nbytes: Bytes stored a person, records apart.
-        enroll_ms: Milliseconds to enroll a person.
+        scores: Every score of the table, by metric.
+        gain: How much better than the generic model, by the headline score.
+        over_recent: How much better than the latest records in the prompt.
+        personal: How much better than the same method with another person's records.
+        cost: What it costs.
+        saw: What it learned from everyone was learned from: people and records.
+        people: Each person's headline score, where a person has one.
+        control: The same with another person's records.
     """
 
     method: str
-    nats: Estimate
-    gain: Estimate | None
-    personal: Estimate | None
-    ms: float
-    prompt_tokens: float
-    nbytes: float
-    enroll_ms: float
+    scores: Mapping[str, Estimate]
+    gain: Comparison | None = None
+    over_recent: Comparison | None = None
+    personal: Comparison | None = None
+    cost: Cost = field(default_factory=Cost)
+    saw: tuple[int, int] | None = None
+    people: Mapping[str, float] = field(default_factory=dict)
+    control: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def helps(self) -> bool:
         """Whether it clearly beats both the generic model and another person's records."""
-        return all(e is not None and e.clear and e.mean > 0 for e in (self.gain, self.personal))
+        return all(c is not None and c.better for c in (self.gain, self.personal))
 
 
-def rows(result: Result) -> list[Row]:
-    """Give the table: the generic model first, then the methods as they ran.
+@dataclass(frozen=True)
+class Table:
+    """What was found of one task with one model by one measure.
 
-    Args:
-        result: What was measured.
-
-    Returns:
-        One row a method.
+    Attributes:
+        task: The task with its settings.
+        model: The model's name in the grid.
+        base: What identifies its weights.
+        measure: What was done with items.
+        metrics: The scores, the headline first.
+        rows: The generic model first, then the methods as they ran.
+        items: How many items.
+        records: Each person's number of records.
+        groups: The headline score by group of items and method, where items have groups.
     """
-    generic = result.cell(GENERIC)
-    base = generic.per_person
-    people = list(base)
-    first = Row(
-        method=GENERIC,
-        nats=estimate([base[user] for user in people]),
-        gain=None,
-        personal=None,
-        ms=generic.plan_ms + generic.read_ms,
-        prompt_tokens=generic.prompt_tokens,
-        nbytes=0.0,
-        enroll_ms=0.0,
-    )
-    return [first, *(_row(result, method, people) for method in result.methods)]
 
+    task: str
+    model: str
+    base: str
+    measure: str
+    metrics: tuple[str, ...]
+    rows: tuple[Row, ...]
+    items: int
+    records: Mapping[str, int]
+    groups: Mapping[str, Mapping[str, Estimate]]
 
-def best(table: list[Row]) -> Row | None:
-    """Give the method with the lowest nats among those that clearly help; None where none does."""
-    return min((row for row in table if row.helps), key=lambda row: row.nats.mean, default=None)
+    @property
+    def headline(self) -> Metric:
+        """The score that methods are compared by."""
+        return METRICS[self.metrics[0]]
 
+    @property
+    def people(self) -> int:
+        """How many people."""
+        return max(row.scores[self.metrics[0]].people for row in self.rows)
 
-def verdict(table: list[Row]) -> str:
-    """Say in one sentence what the table shows."""
-    helping = [row.method for row in table if row.helps]
-    failing = [row.method for row in table if row.method != GENERIC and not row.helps]
-    if not helping:
-        return "No method clearly beats both the generic model and another person's records."
-    said = "Clearly better than the generic model and than another person's records, with both "
-    said += f"95% intervals above zero: {', '.join(helping)}."
-    return said + (f" Not clearly better than both: {', '.join(failing)}." if failing else "")
+    @property
+    def best(self) -> Row | None:
+        """The best of the methods that clearly help; None where none does."""
+        sign = -1 if self.headline.lower else 1
+        helping = [row for row in self.rows if row.helps]
+        return max(helping, key=lambda r: sign * r.scores[self.metrics[0]].mean, default=None)
 
+    @property
+    def verdict(self) -> str:
+        """What it shows, in a sentence or two."""
+        if not any(row.gain for row in self.rows):  # nothing is read, so nobody is generic
+            return self._ranking
+        helping = [row.method for row in self.rows if row.helps]
+        failing = [r.method for r in self.rows if r.method != GENERIC and not r.helps]
+        if not helping:
+            return "No method clearly beats both the generic model and another person's records."
+        said = (
+            "Clearly better than the generic model and than another person's records "
+            f"(permutation tests, Holm-corrected, p < 0.05): {', '.join(helping)}."
+        )
+        return said + (f" Not clearly better than both: {', '.join(failing)}." if failing else "")
 
-def _row(result: Result, method: str, people: list[str]) -> Row:
-    cell = result.cell(method)
-    own, other = cell.per_person, result.cell(method, "other").per_person
-    base = result.cell(GENERIC).per_person
-    mine = [own[user] for user in people]
-    enrolled = [line for line in result.enrolled if line.method == method]
-    return Row(
-        method=method,
-        nats=estimate(mine),
-        gain=paired([base[user] for user in people], mine),
-        personal=paired([other[user] for user in people], mine),
-        ms=cell.plan_ms + cell.read_ms,
-        prompt_tokens=cell.prompt_tokens,
-        nbytes=mean(line.nbytes for line in enrolled),
-        enroll_ms=1000 * mean(line.seconds for line in enrolled),
-    )
+    @property
+    def _ranking(self) -> str:
+        """Say which search finds most."""
+        name = self.metrics[0]
+        best = max(self.rows, key=lambda row: row.scores[name].mean)
+        beaten = [r.method for r in self.rows if r.over_recent and r.over_recent.better]
+        said = f"{best.method} finds most: {self.headline.title} {best.scores[name].mean:.3f}."
+        return said + (f" Clearly better than recent: {', '.join(beaten)}." if beaten else "")

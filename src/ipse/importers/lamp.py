@@ -8,17 +8,22 @@ with the gold answers in a file of their own:
     {"task": "LaMP_4", "golds": [{"id": "110", "output": "..."}]}
 
 A profile item becomes a record. Questions and golds are not records: an evaluation reads them
-with `read_questions`. The files are single JSON values, so they are loaded whole.
+with `read_questions`. Question files hold gigabytes, so one question is in memory at a time; golds
+are small and loaded whole.
 """
 
 from __future__ import annotations
 
+import re
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ipse.errors import InvalidFile, InvalidRecord, unknown
+from ipse.importers.array import entries
 from ipse.importers.base import Problem, document, made, moment, nth
 from ipse.records import Kind, Record
 
@@ -69,6 +74,13 @@ TASKS: dict[str, Task] = {
 }
 """The tasks; `lamp-2` is movie tagging as in the paper's second version, `lamp-2n` is its first."""
 
+_TWINS = {"lamp-2": "lamp-2n", "lamp-2m": "lamp-2n", "lamp-2n": "lamp-2"}
+"""Two tasks are called LaMP-2, and their files have the same names: each with the other."""
+
+_ASKS = {"lamp-2": "Which tag", "lamp-2n": "Which category"}
+
+_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})(?:-([0-9]{1,2}))?")
+
 
 @dataclass(frozen=True)
 class Question:
@@ -80,6 +92,7 @@ class Question:
         input: What is asked.
         profile: The person's records, in the file's order.
         output: The gold answer, None where no golds were given or they lack it.
+        time: When it was asked, None where the file does not say.
     """
 
     id: str
@@ -87,6 +100,7 @@ class Question:
     input: str
     profile: tuple[Record, ...]
     output: str | None = None
+    time: datetime | None = None
 
 
 def read(path: Path, *, task: str) -> Iterator[Record | Problem]:
@@ -106,7 +120,7 @@ def read(path: Path, *, task: str) -> Iterator[Record | Problem]:
 
 
 def read_questions(
-    path: Path, task: str, golds: Path | None = None
+    path: Path, task: str, golds: Path | None = None, *, blanks: bool = True
 ) -> Iterator[Question | Problem]:
     """Read questions with the records of whoever is asked, and their gold answers.
 
@@ -114,6 +128,7 @@ def read_questions(
         path: The question file, plain or gzip.
         task: One of `TASKS`.
         golds: The file of gold answers.
+        blanks: Whether an item that says nothing is a problem; otherwise it is left out.
 
     Returns:
         Questions; the problems of a question come before it, and its good items are kept.
@@ -124,7 +139,7 @@ def read_questions(
     """
     if task not in TASKS:
         raise unknown("LaMP task", task, TASKS)
-    return _questions(path, task, {} if golds is None else _golds(golds, task))
+    return _questions(path, task, {} if golds is None else _golds(golds, task), blanks)
 
 
 def _flat(questions: Iterator[Question | Problem]) -> Iterator[Record | Problem]:
@@ -150,36 +165,73 @@ def _golds(path: Path, task: str) -> dict[str, str]:
     }
 
 
-def _questions(path: Path, task: str, golds: dict[str, str]) -> Iterator[Question | Problem]:
-    data = document(path)
-    if not isinstance(data, list):
-        raise InvalidFile(f"{path} is not a list of questions")
-    for number, entry in enumerate(data, 1):
-        if reason := _fault(entry):
+def _questions(
+    path: Path, task: str, golds: dict[str, str], blanks: bool
+) -> Iterator[Question | Problem]:
+    for number, entry in enumerate(entries(path), 1):
+        if reason := _fault(entry) or _confusion(entry, task):
             yield Problem(str(path), number, reason)
             continue
         name = str(entry["id"])
         user = str(name if entry.get("user_id") is None else entry["user_id"])
         profile: list[Record] = []
         for place, item in enumerate(entry["profile"], 1):
+            if not blanks and _is_blank(item, task):
+                continue
             record = _record(path, number, user, task, place, item)
             if isinstance(record, Problem):
                 yield record
             else:
                 profile.append(record)
-        yield Question(name, user, entry["input"], tuple(profile), golds.get(name))
+        output, time = golds.get(name), _time(entry)
+        yield Question(name, user, entry["input"], tuple(profile), output, time)
 
 
 def _fault(entry: object) -> str:
     if not isinstance(entry, dict):
-        return f"a question is a JSON object; got {str(entry)[:80]!r}"
+        return f"a question is a JSON object; got {reprlib.repr(entry)}"
     if not isinstance(entry.get("id"), str | int):
         return "a question needs an 'id'"
     if not isinstance(entry.get("input"), str):
         return "a question needs an 'input' that is text"
     if not isinstance(entry.get("profile"), list):
         return "a question needs a 'profile' that is a list"
+    try:
+        _time(entry)
+    except InvalidRecord as error:
+        return f"the question's date: {error}"
     return ""
+
+
+def _time(entry: dict[str, Any]) -> datetime | None:
+    """Read the date as the official scripts do: without leading zeros, or a month, too."""
+    date = entry.get("date")
+    if date is None:
+        return None
+    if found := _DATE.fullmatch(str(date).strip()):
+        year, month, day = found.groups("1")
+        date = f"{year}-{month:0>2}-{day:0>2}"
+    return moment(date)
+
+
+def _confusion(entry: dict[str, Any], task: str) -> str:
+    """Say so where a question is of the other one of the two tasks called LaMP-2."""
+    if task not in _TWINS:
+        return ""
+    own, other = TASKS[task].output, TASKS[_TWINS[task]].output
+    items = [item for item in entry["profile"] if isinstance(item, dict)]
+    labelled = bool(items) and other in items[0] and own not in items[0]
+    if not labelled and not entry["input"].startswith(_ASKS[_TWINS[task]]):
+        return ""
+    return f"this question is of {_TWINS[task]!r}, not of {task!r}: both were called LaMP-2"
+
+
+def _is_blank(item: object, task: str) -> bool:
+    """Say whether an item has the field of its output, and nothing in it."""
+    name = TASKS[task].output
+    if not isinstance(item, dict) or name not in item:
+        return False
+    return item[name] is None or not str(item[name]).strip()
 
 
 def _record(
@@ -191,7 +243,7 @@ def _record(
         names = " and ".join(repr(name) for name in needed)
         return Problem(str(path), number, f"profile item {place} of {task} needs {names}")
     try:
-        time = moment(item["date"]) if item.get("date") is not None else nth(place)
+        time = _time(item) or nth(place)
     except InvalidRecord as error:
         return Problem(str(path), number, f"profile item {place}: {error}")
     fields: dict[str, Any] = {

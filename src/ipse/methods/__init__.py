@@ -8,11 +8,8 @@ profile+bm25:k=4            two, composed
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import unquote
 
 from ipse.errors import UsageError, unknown
 from ipse.methods.base import Level, Method
@@ -20,12 +17,14 @@ from ipse.methods.bm25 import Bm25
 from ipse.methods.compose import Learned, dial, in_order, personalize
 from ipse.methods.dense import Dense
 from ipse.methods.facets import Facets
+from ipse.methods.full import Full
 from ipse.methods.hybrid import Hybrid
 from ipse.methods.lamp import Lamp
 from ipse.methods.profile import Profile
 from ipse.methods.random import Random
 from ipse.methods.recent import Recent
 from ipse.methods.steps import finish, finish_all
+from ipse.spec import read_settings, write_settings
 
 __all__ = [
     "METHODS",
@@ -47,6 +46,7 @@ METHODS: dict[str, type[Method]] = {
     "bm25": Bm25,
     "dense": Dense,
     "facets": Facets,
+    "full": Full,
     "hybrid": Hybrid,
     "lamp": Lamp,
     "profile": Profile,
@@ -97,48 +97,11 @@ def parse(text: str) -> tuple[Method, ...]:
 
 def spec(methods: Iterable[Method]) -> str:
     """Write a composition so that `parse` reads it back: only settings that are not the default."""
-    parts = []
-    for method in methods:
-        changed = [
-            f"{f.name}={_quoted(getattr(method, f.name))}"
-            for f in fields(method)
-            if getattr(method, f.name) != f.default
-        ]
-        parts.append(f"{method.name}:{','.join(changed)}" if changed else method.name)
-    return "+".join(parts) or "generic"
-
-
-def _quoted(value: object) -> str:
-    """Write a value so that the signs that part settings stand for nothing in it."""
-    return "".join(f"%{ord(c):02X}" if c in "%,+:=" else c for c in str(value))
+    return "+".join(write_settings(method.name, method) for method in methods) or "generic"
 
 
 def _one(name: str, settings: str) -> Method:
     methods = known_methods()
     if name not in methods:
         raise unknown("method", name, [*methods, *PRESETS])
-    kinds = get_type_hints(methods[name])
-    known = {field.name for field in fields(methods[name])}
-    values: dict[str, Any] = {}
-    for pair in filter(None, settings.split(",")):
-        key, equals, value = pair.partition("=")
-        if key.strip() not in known:
-            raise unknown(f"setting of {name!r}", key.strip(), known)
-        if not equals:
-            raise UsageError(f"a setting is written {key}=VALUE; got {pair!r}")
-        values[key.strip()] = _value(name, key.strip(), unquote(value.strip()), kinds[key.strip()])
-    return methods[name](**values)
-
-
-def _value(method: str, key: str, text: str, kind: Any) -> Any:
-    """Read one setting as the type its field has."""
-    if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            raise unknown(f"{key} of {method!r}", text, get_args(kind))
-        return text
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{key} of {method!r} must be of type {kind.__name__}; got {text!r}"
-        ) from error
+    return methods[name](**read_settings(methods[name], name, settings))

@@ -1,0 +1,120 @@
+"""UKPConvArg1's people for the tasks made of it: split, their latest judgements held out.
+
+Not a task: what `ukpconvarg-reason` and `ukpconvarg-choice` share.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ipse.errors import UsageError
+from ipse.evaluation.task import Item, Person, Source, Split, split
+from ipse.importers import read, sample_path, ukpconvarg
+from ipse.importers.ukpconvarg import Argument
+from ipse.records import Kind, Record, User
+
+__all__ = ["UKPCONVARG", "Judges"]
+
+UKPCONVARG = Source(
+    folder="ukpconvarg",
+    files=("annotations.jsonl", "arguments.jsonl"),
+    home="UKPConvArg1 (github.com/UKPLab/acl2016-convincing-arguments), as JSON lines",
+    licence="CC BY 4.0",
+    shipped=True,
+)
+
+_LEAST = 20
+"""The fewest records of someone who is evaluated on."""
+
+
+@dataclass(frozen=True)
+class Judges:
+    """People who judged arguments, with what they wrote or chose.
+
+    Attributes:
+        root: The data folder; the shipped sample is read where it has no `ukpconvarg`.
+        kind: `content`, the reasons they gave, or `preference`, the arguments they chose.
+        held_out: The share of a person's records that is held out: the latest.
+        fit: How many people are left for fitting and tuning.
+    """
+
+    root: Path | None
+    kind: Kind
+    held_out: float
+    fit: int
+
+    def people(
+        self, count: int, items: Callable[[tuple[Record, ...], Judges], tuple[Item, ...]]
+    ) -> Iterator[Person]:
+        """Give people of the test part, each with the one who stands in for them.
+
+        Args:
+            count: The most people; at least 2.
+            items: Makes questions of a person's held-out records.
+
+        Yields:
+            The people.
+
+        Raises:
+            UsageError: If there are fewer than 2.
+        """
+        users = [self._histories[user] for user in self._split.test[:count]]
+        if len(users) < 2:
+            raise UsageError(
+                "the control puts another person in each one's place, so it needs at least 2 "
+                f"people; got {len(users)}"
+            )
+        cuts = [int(len(user) * (1 - self.held_out)) for user in users]
+        pasts = [u.before(u.records[cut].time) for u, cut in zip(users, cuts, strict=True)]
+        for user, cut, past in zip(users, cuts, pasts, strict=True):
+            asked = items(user.records[cut:], self)
+            later = [user.record(item.id) for item in asked]
+            other = _nearest(later, [view for view in pasts if view.id != user.id])
+            yield Person(past, asked, other)
+
+    def population(self) -> Iterator[User]:
+        """Give the people of the other part."""
+        return (self._histories[user] for user in self._split.fit)
+
+    @cached_property
+    def arguments(self) -> Mapping[str, Argument]:
+        """The arguments they judged, by id."""
+        return ukpconvarg.arguments(self._folder)
+
+    @cached_property
+    def _folder(self) -> Path:
+        if self.root is not None and (self.root / UKPCONVARG.folder).is_dir():
+            return self.root / UKPCONVARG.folder
+        return sample_path()
+
+    @cached_property
+    def _split(self) -> Split:
+        return split(self._histories, self.fit)
+
+    @cached_property
+    def _histories(self) -> dict[str, User]:
+        found: dict[str, list[Record]] = defaultdict(list)
+        for item in read("ukpconvarg", self._folder):
+            if isinstance(item, Record) and item.kind == self.kind:
+                found[item.user].append(item)
+        return {
+            user: User(user, tuple(sorted(records, key=lambda r: (r.time, r.id))))
+            for user, records in found.items()
+            if len(records) >= _LEAST
+        }
+
+
+def _nearest(later: Sequence[Record], views: Sequence[User]) -> User:
+    """Give the view with the largest share of records on the held-out records' topics."""
+    asked = Counter(record.meta["topic"] for record in later)
+
+    def share(view: User) -> float:
+        written = Counter(record.meta["topic"] for record in view.records)
+        covered = sum(count for topic, count in asked.items() if written[topic])
+        return covered + sum(written[topic] for topic in asked) / len(view)
+
+    return max(views, key=share)
