@@ -1,11 +1,12 @@
 # make demo   install, then show on real people that knowing them helps
 # make test   install, then run every test
+# make bench  install, then measure every method on real people, in half an hour
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test install check bench docs clean
+.PHONY: demo test install check bench benchmarks docs clean
 
 demo: install
 	$(BIN)/ipse demo
@@ -29,12 +30,16 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pydoclint --quiet src
+	$(BIN)/python -m runs.make_docs --check
 
 bench: install
+	$(BIN)/python runs/standard_grid.py
+
+benchmarks: install
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script --quick || exit 1; done
 
 docs: install
-	$(BIN)/python runs/make_docs.py
+	$(BIN)/python -m runs.make_docs
 
 clean:
-	rm -rf $(VENV) ipse-demo build dist
+	rm -rf $(VENV) ipse-demo ipse-bench build dist

@@ -1,12 +1,12 @@
 """Write every part of the documentation that is made from code or from measurements.
 
-    python runs/make_docs.py            write what is stale
-    python runs/make_docs.py --check    say what is stale, and exit with 1 if anything is
+    python -m runs.make_docs            write what is stale
+    python -m runs.make_docs --check    say what is stale, and exit with 1 if anything is
 
 Made from the code: the front matter of each method's card, the table of methods in the README and
-`docs/methods/index.md`. Made from `docs/results/demo.json`, which `runs/demo_results.py` measures:
-the scores in those, the README's demo and `docs/results/demo.md`. The rest of a page is written by
-hand and left as it is.
+`docs/methods/index.md`. Made from what `runs/standard_grid.py` and `runs/locomo_ablation.py`
+measured: the scores in those, the README's demo and the pages of `docs/results/`. A method that the
+grid has not measured yet is stale, too. The rest of a page is written by hand and left as it is.
 """
 
 from __future__ import annotations
@@ -21,14 +21,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from runs.results_pages import (
+    GRID,
+    LOCOMO,
+    Found,
+    drawn,
+    estimated,
+    grid_page,
+    interval,
+    locomo_page,
+    nats_rows,
+    own_rows,
+    read,
+)
 
+from ipse.evaluation.metrics import METRICS
 from ipse.lm import Piece, Progress, Reply
 from ipse.methods import METHODS, PRESETS, Method, finish, parse
 from ipse.plan import Plan
 from ipse.records import Kind, Record, User
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "docs" / "results" / "demo.json"
 NOT_MEASURED = "not measured"
 
 _KINDS: tuple[Kind, ...] = ("profile", "dialogue", "content", "interaction")
@@ -45,10 +58,11 @@ _HTTP = {
 
 def generated() -> dict[Path, str]:
     """Give every page that holds generated parts, as it should be."""
-    found = json.loads(RESULTS.read_text("utf-8"))
+    found = read(GRID)
     pages = {ROOT / "docs" / "methods" / f"{name}.md": _card(name, found) for name in METHODS}
     pages[ROOT / "docs" / "methods" / "index.md"] = _index(found)
-    pages[ROOT / "docs" / "results" / "demo.md"] = _demo_page(found)
+    pages[GRID.with_suffix(".md")] = grid_page(found)
+    pages[LOCOMO.with_suffix(".md")] = locomo_page(read(LOCOMO))
     readme = ROOT / "README.md"
     text = _between(readme.read_text("utf-8"), "demo", _demo_text(found))
     pages[readme] = _between(text, "methods", _methods_table(found, "docs/methods/"))
@@ -58,6 +72,12 @@ def generated() -> dict[Path, str]:
 def stale() -> list[Path]:
     """Give the pages that are not as they should be."""
     return [path for path, text in generated().items() if not _is(path, text)]
+
+
+def unmeasured() -> list[str]:
+    """Give the methods that the standard grid has not measured."""
+    found = read(GRID)
+    return [name for name in METHODS if not own_rows(found, name)]
 
 
 def _is(path: Path, text: str) -> bool:
@@ -77,7 +97,7 @@ def _between(text: str, name: str, content: str) -> str:
 # Cards.
 
 
-def _card(name: str, found: Mapping[str, Any]) -> str:
+def _card(name: str, found: Found) -> str:
     path = ROOT / "docs" / "methods" / f"{name}.md"
     if not path.is_file():
         raise SystemExit(f"write {path.relative_to(ROOT)} first: only parts of it are generated")
@@ -105,25 +125,31 @@ def _presets(name: str) -> dict[str, str]:
     return {preset: text for preset, text in PRESETS.items() if parse(text)[0].name == name}
 
 
-def _result(name: str, found: Mapping[str, Any]) -> str:
-    row = _row(name, found)
-    if row is None:
-        return f"Not measured yet: `ipse demo --methods {name}` measures it."
-    cells = [
-        f"| {_estimate(row['nats'])} | {_interval(row['gain'])} | {_interval(row['personal'])} "
-        f"| {row['ms']:.0f} | {row['prompt_tokens']:.0f} | {row['nbytes']:,.0f} "
-        f"| {row['enroll_ms']:.1f} |"
+def _result(name: str, found: Found) -> str:
+    rows = own_rows(found, name)
+    if not rows:
+        return "Not measured yet: `make bench` measures it."
+    body = [
+        [
+            f"{table['task']}, {METRICS[table['metrics'][0]].title}",
+            estimated(row["scores"][table["metrics"][0]]),
+            interval(row["gain"]),
+            interval(row["personal"]),
+            f"{row['cost']['ms']:.0f}",
+            f"{row['cost']['nbytes']:,.0f}",
+        ]
+        for table, row in rows
     ]
+    columns = (
+        "task, score", "score", "gain over generic", "gain over another person's records",
+        "ms a request", "bytes a person",
+    )  # fmt: skip
     return "\n".join(
         [
-            "| nats per token | gain over generic | gain over another person's records "
-            "| ms a request | prompt tokens | bytes a person | ms to enroll |",
-            "|--:|--:|--:|--:|--:|--:|--:|",
-            *cells,
+            *drawn(columns, body),
             "",
-            f"`{found['command']}`: {_people(found)} people, {found['date']}, commit "
-            f"{found['commit']}, {found['hardware']}. "
-            "[What the columns mean](../results/demo.md).",
+            f"`{found['command']}`, {found['date']}. "
+            "[All methods, and what the columns mean](../results/grid.md).",
         ]
     )
 
@@ -136,19 +162,23 @@ def _methods_table(found: Mapping[str, Any], folder: str) -> str:
         "| method | level | needs | stores of a person | over HTTP | nats per token | gain over "
         "another person's records |",
         "|---|---|---|---|---|--:|--:|",
-        f"| generic | | | nothing | yes | {_score('generic', found)} | |",
+        f"| generic | | | nothing | yes | {_score(own_rows(found, 'generic')[0][1])} | |",
     ]
     for name, cls in sorted(METHODS.items()):
         asked = asks(cls)
         needs = [words for need, words in _NEEDS.items() if need in asked]
         http = [words for need, words in _HTTP.items() if need in asked]
-        row = _row(name, found)
+        row = next((row for _, row in own_rows(found, name)), None)
         lines.append(
             f"| [{name}]({folder}{name}.md) | {cls.level} | {', '.join(needs) or 'records only'} "
-            f"| {cls.stores} | {', '.join(http) or 'yes'} | {_score(name, found)} "
-            f"| {_interval(row['personal']) if row else ''} |"
+            f"| {cls.stores} | {', '.join(http) or 'yes'} | {_score(row)} "
+            f"| {_short(row['personal']).strip() if row else ''} |"
         )
     return "\n".join(lines)
+
+
+def _score(row: Mapping[str, Any] | None) -> str:
+    return estimated(next(iter(row["scores"].values()))) if row else NOT_MEASURED
 
 
 def _index(found: Mapping[str, Any]) -> str:
@@ -158,7 +188,7 @@ def _index(found: Mapping[str, Any]) -> str:
             "# Methods",
             "",
             "One card each. Scores are on people that nothing was fitted or tuned on, with standard"
-            " errors and 95% intervals over people: [how they were measured](../results/demo.md).",
+            " errors and 95% intervals over people: [how they were measured](../results/grid.md).",
             "",
             _methods_table(found, ""),
             "",
@@ -216,145 +246,59 @@ def asks(cls: type[Method]) -> set[str]:
     return lm.asked
 
 
-# What the demo measured.
+# The README's demo.
 
 
-def _row(name: str, found: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    return next((row for row in found["demo"]["methods"] if row["method"] == name), None)
-
-
-def _people(found: Mapping[str, Any]) -> int:
-    count: int = found["demo"]["methods"][0]["nats"]["people"]
-    return count
-
-
-def _score(name: str, found: Mapping[str, Any]) -> str:
-    row = _row(name, found)
-    return _estimate(row["nats"]) if row else NOT_MEASURED
-
-
-def _estimate(value: Mapping[str, float]) -> str:
-    return f"{value['mean']:.3f} ± {value['error']:.3f}"
-
-
-def _interval(value: Mapping[str, float] | None) -> str:
-    return f"{value['mean']:+.2f} [{value['low']:+.2f}, {value['high']:+.2f}]" if value else ""
-
-
-_COLUMNS = (
-    "method",
-    "nats per token",
-    "gain over generic",
-    "gain over another's",
-    "ms",
-    "prompt tokens",
-    "bytes",
-)
-
-
-def _cells(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    return [
-        (
-            row["method"],
-            _estimate(row["nats"]),
-            _interval(row["gain"]),
-            _interval(row["personal"]),
-            f"{row['ms']:.0f}",
-            f"{row['prompt_tokens']:.0f}",
-            f"{row['nbytes']:,.0f}",
-        )
-        for row in found["demo"]["methods"]
-    ]
-
-
-def _demo_text(found: Mapping[str, Any]) -> str:
-    """Write the demo's table as text, with the command that measured it."""
-    rows = [_COLUMNS, *_cells(found)]
+def _demo_text(found: Found) -> str:
+    """Write the first table as text, with the command that measured it."""
+    table = nats_rows(found)
+    rows = [_COLUMNS, *(_cells(row) for row in table["rows"])]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
             [row[0].ljust(widths[0])]
             + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        )
+        ).rstrip()
         for row in rows
     ]
+    people = table["rows"][0]["scores"][table["metrics"][0]]["people"]
+    header = next(iter(found["runs"].values()))["header"]
+    verdict = next(iter(found["runs"].values()))["verdicts"][0]
     return "\n".join(
         [
             "```text",
             *lines,
             "```",
             "",
-            f"`{found['command']}`, {_people(found)} people, {found['hardware']}, "
-            f"{found['date']}: {found['demo']['verdict']}",
+            f"{people} people, {header['hardware']}, {found['date']}: "
+            f"[the standard grid](docs/results/grid.md). {verdict}",
         ]
     )
 
 
-def _demo_page(found: Mapping[str, Any]) -> str:
-    versions = ", ".join(f"{name} {there}" for name, there in found["versions"].items())
-    table = ["| " + " | ".join(row) + " |" for row in _cells(found)]
-    example = found["demo"]["example"]
-    return "\n".join(
-        [
-            "# What the demo measured",
-            "",
-            f"- command: `{found['command']}`",
-            f"- date: {found['date']}",
-            f"- commit: {found['commit']}",
-            f"- hardware: {found['hardware']}",
-            f"- versions: {versions}",
-            f"- people: {_people(found)}",
-            "",
-            "| " + " | ".join(_COLUMNS) + " |",
-            "|---|" + "--:|" * (len(_COLUMNS) - 1),
-            *table,
-            "",
-            found["demo"]["verdict"],
-            "",
-            "The other person wrote on "
-            f"{100 * found['demo']['shared_topics']:.0f}% of the topics asked about.",
-            "",
-            _MEANING,
-            "",
-            "## One person, before and after",
-            "",
-            *_quoted("asked", example["question"]),
-            *_quoted("generic", example["before"]),
-            *_quoted(example["method"], example["after"]),
-            *_quoted("what the person wrote", example["written"]),
-            "Records the model had read:",
-            "",
-            "```text",
-            *example["evidence"],
-            "```",
-            "",
-            "The texts are from UKPConvArg1 (Habernal and Gurevych, ACL 2016), CC BY 4.0: "
-            "[attribution](../../src/ipse/data/ukpconvarg/ATTRIBUTION.md). They are what people "
-            "wrote in debates, and nobody's position here.",
-            "",
-        ]
+_COLUMNS = (
+    "method", "nats per token", "gain over generic", "gain over another's", "ms", "tokens", "bytes",
+)  # fmt: skip
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    cost = row["cost"]
+    return (
+        row["method"],
+        estimated(next(iter(row["scores"].values()))),
+        _short(row["gain"]),
+        _short(row["personal"]),
+        f"{cost['ms']:.0f}",
+        f"{cost['prompt_tokens']:.0f}",
+        f"{cost['nbytes']:,.0f}",
     )
 
 
-_MEANING = """\
-People judged pairs of arguments and wrote why. Each person's latest fifth is held out, and some of
-it is scored: the negative log-likelihood of the very words the person wrote, given the two
-arguments and the verdict.
-
-- *nats per token*: that likelihood, a mean over people with its standard error; lower is better.
-- *gain over generic*: nats per token saved against the model that knows nobody, with its 95%
-  interval over people (paired, Student's t).
-- *gain over another's*: saved against the same method given the records of another person, the one
-  among those evaluated who wrote most on the same topics. Above 0, what helps is the person, and
-  not just any person's records.
-- *ms*: milliseconds a request takes to be planned and read, prompts batched and shared as the
-  backend does.
-- *prompt tokens*: read before the scored words.
-- *bytes*: stored of a person, records apart: arrays and facts of states."""
-
-
-def _quoted(title: str, text: str) -> list[str]:
-    return [f"{title}:", "", "```text", *text.strip().splitlines(), "```", ""]
+def _short(value: Mapping[str, float] | None) -> str:
+    if not value:
+        return ""
+    star = "*" if value["adjusted"] < 0.05 else " "
+    return f"{value['mean']:+.2f} [{value['low']:+.2f}, {value['high']:+.2f}]{star}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -363,7 +307,9 @@ def main(arguments: Sequence[str]) -> int:
     if "--check" in arguments:
         for path in found:
             sys.stderr.write(f"stale: {path.relative_to(ROOT)}. Run: make docs\n")
-        return 1 if found else 0
+        for name in (missing := unmeasured()):
+            sys.stderr.write(f"not measured: {name}. Run: make bench, then make docs\n")
+        return 1 if found or missing else 0
     pages = generated()
     for path in found:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import ipse.cli.judge as cli
 from ipse.errors import InvalidFile, UsageError
 from ipse.evaluation.judging.run import read_judged
+from ipse.evaluation.ledger import Ledger
 from tests.evaluation.judging import ScriptedJudge, line
 
 
@@ -27,7 +28,8 @@ def run(tmp_path, monkeypatch):
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(cli.judge)
     lines = [line(person=person) for person in ("ada", "bob")]
-    (tmp_path / "results.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    with Ledger.open(tmp_path, {"type": "run"}) as ledger:
+        ledger.write("all", lines)
 
     def run(*args):
         return CliRunner().invoke(app, ["results.jsonl", *args], catch_exceptions=True)
@@ -42,6 +44,7 @@ def test_the_command_shows_a_table(run, tmp_path):
     assert "t, written by m, judged as locomo by a, b" in ran.stdout
     row = next(text for text in ran.stdout.splitlines() if text.strip().startswith("recent"))
     assert row.split() == ["recent", "1.000", "±0.000", "undefined", "0%", "2", "2"]
+    assert "recent: 1.000 ±0.000 by a (0% unparsable), 1.000 ±0.000 by b" in ran.stdout
     assert len(read_judged(tmp_path / "judged.jsonl")) == 4
     assert "One judge agrees with nobody" not in ran.stdout
     alone = run("--judge", "local:a", "--out", "alone.jsonl")
@@ -61,9 +64,12 @@ def test_a_judge_is_set_up_by_its_name(run, monkeypatch):
     monkeypatch.setenv("IPSE_API_KEY", "mine")
     spec = "http:org/model@v2@https://judge.example:8000/v1"
     run("--judge", spec, "--out", "a.jsonl")
-    monkeypatch.setenv("IPSE_JUDGE_API_KEY", "its own")
+    monkeypatch.setenv("IPSE_BASE_URL", "https://judge.example:8000/v1/")
     run("--judge", spec, "--out", "b.jsonl")
-    first, second = run.opened
+    monkeypatch.setenv("IPSE_JUDGE_API_KEY", "its own")
+    run("--judge", spec, "--out", "c.jsonl")
+    elsewhere, first, second = run.opened
+    assert elsewhere.api_key.get_secret_value() == ""  # another server's key is not sent there
     assert (first.backend, first.model) == ("http", "org/model@v2")
     assert first.base_url == "https://judge.example:8000/v1"
     assert first.api_key.get_secret_value() == "mine"
@@ -78,7 +84,8 @@ def test_what_names_no_judge_is_refused(run, spec):
 
 
 def test_a_damaged_result_is_an_error_that_names_the_line(run, tmp_path):
-    (tmp_path / "results.jsonl").write_text("{}\nnonsense\n")
+    with (tmp_path / "results.jsonl").open("a") as file:
+        file.write("nonsense\n")
     ran = run("--judge", "local")
     assert isinstance(ran.exception, InvalidFile)
-    assert "results.jsonl:2" in str(ran.exception)
+    assert "results.jsonl:5 is damaged" in str(ran.exception)

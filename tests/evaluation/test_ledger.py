@@ -88,3 +88,14 @@ def test_half_a_character_is_no_reason_to_stop(tmp_path):
     with Ledger.open(tmp_path, HEADER) as ledger:
         ledger.write("one", [{"type": "item", "output": "\ud83d é"}])
     assert read_run(tmp_path).items[0]["output"] == "? é"
+
+
+def test_damage_in_the_middle_is_no_end(written):
+    lines = (written / RESULTS).read_bytes().splitlines(keepends=True)
+    (written / RESULTS).write_bytes(b"".join([lines[0], b"{broken}\n", *lines[1:]]))
+    before = (written / RESULTS).read_bytes()
+    with pytest.raises(InvalidFile, match=r"results\.jsonl:2 is damaged"):
+        read_run(written)
+    with pytest.raises(InvalidFile, match=r"results\.jsonl:2 is damaged"):
+        Ledger.open(written, HEADER)
+    assert (written / RESULTS).read_bytes() == before

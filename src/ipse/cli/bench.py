@@ -19,16 +19,17 @@ from ipse.cli.waiting import waiting
 from ipse.errors import UsageError
 from ipse.evaluation.compare import same_lines
 from ipse.evaluation.grid import Grid, always
-from ipse.evaluation.ledger import read_run
+from ipse.evaluation.ledger import Run, read_run
 from ipse.evaluation.metrics import METRICS
 from ipse.evaluation.run import remove, run
+from ipse.evaluation.summary import Table
 from ipse.evaluation.tabulate import tables
 from ipse.evaluation.task import Measure
 from ipse.evaluation.tasks import FAMILIES, TASKS, open_task
 from ipse.lm import LM
 from ipse.settings import Settings, open_lm
 
-__all__ = ["bench"]
+__all__ = ["bench", "show"]
 
 _PEOPLE = 20
 
@@ -83,7 +84,7 @@ def bench(
         remove(out)
     with waiting() as progress:
         run(grid, out, lms, root=data, progress=progress)
-    _show(call, out, again)
+    _answer(call, out, again)
 
 
 def _opened(settings: Settings, names: Sequence[str]) -> list[LM]:
@@ -130,16 +131,18 @@ def _about(name: str, data: Path | None) -> dict[str, Any]:
     }
 
 
-def _show(call: Call, out: Path, again: Path | None) -> None:
-    found = read_run(out)
-    drawn = tables(found)
-    report = report_of([found], drawn, out / "report.html")
-    repeated = same_lines(read_run(again), found) if again else None
-    if call.as_json:
-        rows = [{**asdict(each), "verdict": each.verdict} for each in drawn]
-        data: dict[str, Any] = {"header": found.header, "tables": rows, "report": str(report)}
-        call.answer(data if repeated is None else {**data, "repeated": repeated})
-        return
+def show(runs: Sequence[Run], report: Path) -> list[Table]:
+    """Show what runs found in the terminal, and write their page.
+
+    Args:
+        runs: The runs.
+        report: The page.
+
+    Returns:
+        Their tables.
+    """
+    drawn = [each for found in runs for each in tables(found)]
+    report_of(runs, drawn, report)
     terminal = console()
     for each in drawn:
         title = f"{each.task} · {each.measure}" + (f" · {each.model}" if each.model else "")
@@ -150,6 +153,21 @@ def _show(call: Call, out: Path, again: Path | None) -> None:
             terminal.print(by_group(each))
         terminal.print(Padding(plain(each.verdict), (1, 0, 0, 0)))
     terminal.print("\n* certain: p < 0.05, corrected for the number of methods.")
-    if repeated is not None:
-        terminal.print(f"{repeated[1]:,} of {repeated[0]:,} items are the same as before.")
-    terminal.print(f"Results: {out}    Report: {report}")
+    terminal.print(f"Report: {report}")
+    return drawn
+
+
+def _answer(call: Call, out: Path, again: Path | None) -> None:
+    found = read_run(out)
+    report = out / "report.html"
+    repeated = same_lines(read_run(again), found) if again else None
+    if not call.as_json:
+        show([found], report)
+        if repeated is not None:
+            console().print(f"{repeated[1]:,} of {repeated[0]:,} items are the same as before.")
+        return
+    drawn = tables(found)
+    report_of([found], drawn, report)
+    rows = [{**asdict(each), "verdict": each.verdict} for each in drawn]
+    data: dict[str, Any] = {"header": found.header, "tables": rows, "report": str(report)}
+    call.answer(data if repeated is None else {**data, "repeated": repeated})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,13 +17,13 @@ from rich.console import RenderableType
 from ipse.cli.call import Call, command
 from ipse.cli.output import plain, table, warn
 from ipse.cli.waiting import waiting
-from ipse.errors import InvalidFile, UsageError
+from ipse.errors import UsageError
 from ipse.evaluation.judging.answer import answers
 from ipse.evaluation.judging.rubrics import find_rubric
-from ipse.evaluation.judging.run import judge_all
+from ipse.evaluation.judging.run import judge_all, judged_path
 from ipse.evaluation.judging.summary import Summary
+from ipse.evaluation.ledger import read_run
 from ipse.evaluation.stats import Estimate
-from ipse.importers.base import Problem, objects
 from ipse.lm import LM
 from ipse.settings import Settings, open_lm
 
@@ -38,7 +38,7 @@ _FURTHER = 5
 @command
 def judge(
     call: Call,
-    results: Annotated[Path, typer.Argument(help="The results of a run, as JSON lines.")],
+    results: Annotated[Path, typer.Argument(help="A folder or file of results.")],
     judges: Annotated[
         list[str],
         typer.Option("--judge", metavar="SPEC", help="local, local:MODEL or http:MODEL@BASE_URL."),
@@ -55,8 +55,8 @@ def judge(
     if rubric:
         find_rubric(rubric)
     lms = [_open(call.settings, spec) for spec in judges]
-    written = answers(_lines(results))
-    path = out or results.with_name("judged.jsonl")
+    written = answers(read_run(results).items)
+    path = out or judged_path(results)
     with waiting() as report:
         found = judge_all(written, lms, path, rubric=rubric, thinking=thinking, progress=report)
     data = {"judged": str(path), "summaries": [_data(each) for each in found]}
@@ -70,7 +70,9 @@ def _open(settings: Settings, spec: str) -> LM:
     if kind == "local" and (model or spec == "local"):
         values |= {"backend": "local", "model": model}
     elif named := _HTTP.fullmatch(spec):
-        key = os.environ.get(_KEY) or settings.api_key.get_secret_value()
+        # One server's key is no other's business.
+        same = settings.base_url.rstrip("/") == named[2].rstrip("/")
+        key = os.environ.get(_KEY) or (settings.api_key.get_secret_value() if same else "")
         values |= {"backend": "http", "model": named[1], "base_url": named[2]}
         values["api_key"] = SecretStr(key)
     else:
@@ -79,13 +81,6 @@ def _open(settings: Settings, spec: str) -> LM:
             f"http:qwen3@http://localhost:8000/v1 with its key in {_KEY}"
         )
     return open_lm(settings.model_copy(update=values), warn)
-
-
-def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    for entry in objects(path):
-        if isinstance(entry, Problem):
-            raise InvalidFile(str(entry))
-        yield entry[1]
 
 
 def _shown(found: list[Summary]) -> Iterator[RenderableType]:
@@ -100,6 +95,8 @@ def _shown(found: list[Summary]) -> Iterator[RenderableType]:
         for row in rows:
             if further := _further(row):
                 yield plain(f"{_method(row)}: {further}")
+            if len(row.judges) > 1:
+                yield plain(f"{_method(row)}: {_each_judge(row)}")
         if len(judges) == 1:
             yield "One judge agrees with nobody: name another with --judge."
 
@@ -132,18 +129,18 @@ def _further(row: Summary) -> str:
     return ", ".join(f"{name} {e.mean:.2f}" for name, e in (*told, *row.groups.items()))
 
 
+def _each_judge(row: Summary) -> str:
+    return ", ".join(
+        f"{_estimate(one.score)} by {judge} ({one.unparsable:.0%} unparsable)"
+        for judge, one in row.judges.items()
+    )
+
+
 def _estimate(e: Estimate | None) -> str:
     if e is None:
         return "none"
     return f"{e.mean:.3f}" + (f" ±{e.error:.3f}" if math.isfinite(e.error) else "")
 
 
-def _data(summary: Summary) -> Any:
-    return _finite({**asdict(summary), "group_mean": summary.group_mean})
-
-
-def _finite(value: Any) -> Any:
-    """Write numbers that JSON does not have, such as the error of one person, as null."""
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _data(summary: Summary) -> dict[str, Any]:
+    return {**asdict(summary), "group_mean": summary.group_mean}

@@ -63,8 +63,9 @@ def warn(text: str) -> None:
 
 
 def document(data: object) -> None:
-    """Write one JSON document on stdout."""
-    typer.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_jsonable))
+    """Write one JSON document on stdout; JSON has no word for what is not finite: it is null."""
+    plain_data = json.loads(json.dumps(data, default=_jsonable), parse_constant=lambda _: None)
+    typer.echo(json.dumps(plain_data, ensure_ascii=False, indent=2))
 
 
 def show_all(*parts: RenderableType) -> None:

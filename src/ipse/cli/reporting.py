@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,8 @@ from ipse.cli.output import table
 from ipse.cli.tables import estimated, interval
 from ipse.errors import UsageError
 from ipse.evaluation.compare import Change, changes, differences, same_lines
+from ipse.evaluation.judging.run import judged_path, read_judged
+from ipse.evaluation.judging.summary import summarize
 from ipse.evaluation.ledger import Run, read_run
 from ipse.evaluation.report import write_report
 from ipse.evaluation.summary import Table
@@ -33,7 +35,7 @@ def report(
     drawn = [each for found in runs for each in tables(found)]
     if not drawn:
         raise UsageError(f"there is nothing measured in {', '.join(map(str, results))} yet")
-    written = report_of(runs, drawn, out)
+    written = report_of(runs, drawn, out, [row for path in results for row in _judged(path)])
     data = {"report": str(written), "tables": [{**asdict(x), "verdict": x.verdict} for x in drawn]}
     call.answer(data, f"Report: {written}")
 
@@ -66,13 +68,19 @@ def compare(
     call.answer(data, settings if differ else "Nothing differs in their settings.", cells, said)
 
 
-def report_of(runs: Sequence[Run], drawn: Sequence[Table], path: Path) -> Path:
+def report_of(
+    runs: Sequence[Run],
+    drawn: Sequence[Table],
+    path: Path,
+    judged: Sequence[Mapping[str, str]] = (),
+) -> Path:
     """Write the page of some runs.
 
     Args:
         runs: The runs.
         drawn: Their tables.
         path: The file.
+        judged: What models judged, a row each.
 
     Returns:
         The file.
@@ -86,8 +94,26 @@ def report_of(runs: Sequence[Run], drawn: Sequence[Table], path: Path) -> Path:
             "against their latest records in the prompt, and against itself with another person's."
         ),
         footer=" · ".join(dict.fromkeys(_footer(run) for run in runs)),
+        judged=judged,
     )
     return path
+
+
+def _judged(results: Path) -> list[dict[str, str]]:
+    """Give what models judged of some results, if any did."""
+    return [
+        {
+            "task": each.task,
+            "method": each.method if each.whose == "own" else f"{each.method}, {each.whose}",
+            "rubric": each.rubric,
+            "score": estimated(each.score) if each.score else "none",
+            "alpha": f"{each.weakest[1]:.2f} ({each.weakest[0]})" if each.weakest else "undefined",
+            "unparsable": f"{each.unparsable:.0%}",
+            "answers": f"{each.items:,}",
+            "judges": ", ".join(each.judges),
+        }
+        for each in summarize(read_judged(judged_path(results)))
+    ]
 
 
 def _footer(run: Run) -> str:

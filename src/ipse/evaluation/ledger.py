@@ -180,17 +180,19 @@ def _closed(lines: Iterable[Line]) -> Iterator[Line]:
 
 
 def _whole(file: Any) -> Iterator[tuple[int, Line]]:
-    """Give the JSON objects of a file with where each ends; a line cut off ends it."""
+    """Give the JSON objects of a file with where each ends; a last line cut off is left out."""
     file.seek(0)
     end = 0
-    for raw in file:
+    for number, raw in enumerate(file, 1):
+        if not raw.endswith(b"\n"):
+            return
         end += len(raw)
         try:
-            line = json.loads(raw) if raw.endswith(b"\n") else None
+            line = json.loads(raw)
         except ValueError:
             line = None
         if not isinstance(line, dict):
-            return
+            raise InvalidFile(f"{file.name}:{number} is damaged: {raw[:80]!r} is no JSON object")
         yield end, line
 
 

@@ -27,7 +27,7 @@ from ipse.methods.base import Steps
 from ipse.methods.steps import finish_all
 from ipse.plan import Plan
 
-__all__ = ["judge_all", "read_judged"]
+__all__ = ["judge_all", "judged_path", "read_judged"]
 
 _AT_ONCE = 32
 """Answers judged side by side; as many may have to be judged again after a kill."""
@@ -86,6 +86,11 @@ def judge_all(
                 file.writelines(_judged(batch, lm, thinking))
                 file.flush()
     return summarize(read_judged(out))
+
+
+def judged_path(results: Path) -> Path:
+    """Give where the verdicts on some results are kept: beside them."""
+    return (results if results.is_dir() else results.parent) / "judged.jsonl"
 
 
 def read_judged(path: Path) -> list[Line]:

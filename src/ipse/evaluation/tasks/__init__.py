@@ -11,28 +11,36 @@ from pathlib import Path
 
 from ipse.errors import unknown
 from ipse.evaluation.task import Task
+from ipse.evaluation.tasks.authors import Authors
 from ipse.evaluation.tasks.lamp import Lamp
 from ipse.evaluation.tasks.lamp_qa import LampQa
 from ipse.evaluation.tasks.locomo import Locomo
 from ipse.evaluation.tasks.longlamp import Longlamp
 from ipse.evaluation.tasks.longmemeval import Longmemeval
 from ipse.evaluation.tasks.perltqa import Perltqa
+from ipse.evaluation.tasks.personalllm import Personalllm
 from ipse.evaluation.tasks.personamem import Personamem
 from ipse.evaluation.tasks.prefeval import Prefeval
+from ipse.evaluation.tasks.prism import Prism
+from ipse.evaluation.tasks.ukpconvarg_choice import UkpconvargChoice
 from ipse.evaluation.tasks.ukpconvarg_reason import UkpconvargReason
 from ipse.spec import read_settings, write_settings
 
 __all__ = ["FAMILIES", "TASKS", "open_task", "task_spec"]
 
 TASKS: dict[str, type[Task]] = {
+    "authors": Authors,
     "lamp": Lamp,
     "lamp-qa": LampQa,
     "locomo": Locomo,
     "longlamp": Longlamp,
     "longmemeval": Longmemeval,
     "perltqa": Perltqa,
+    "personalllm": Personalllm,
     "personamem": Personamem,
     "prefeval": Prefeval,
+    "prism": Prism,
+    "ukpconvarg-choice": UkpconvargChoice,
     "ukpconvarg-reason": UkpconvargReason,
 }
 

@@ -1,0 +1,224 @@
+"""From what was measured (`docs/results/*.json`) to the pages and tables that show it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ipse.evaluation.metrics import METRICS
+
+__all__ = [
+    "GRID", "LOCOMO", "Found", "drawn", "estimated", "grid_page", "interval", "locomo_page",
+    "nats_rows", "own_rows", "read",
+]  # fmt: skip
+
+ROOT = Path(__file__).parents[1]
+GRID = ROOT / "docs" / "results" / "grid.json"
+LOCOMO = ROOT / "docs" / "results" / "locomo.json"
+
+Found = Mapping[str, Any]
+"""What `runs/standard_grid.py` kept."""
+
+
+def read(path: Path) -> Found:
+    """Read what a run kept."""
+    found: Found = json.loads(path.read_text("utf-8"))
+    return found
+
+
+def tables(found: Found) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Give every table with its verdict."""
+    for one in found["runs"].values():
+        yield from zip(one["tables"], one["verdicts"], strict=True)
+
+
+def own_rows(found: Found, method: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Give a method's row in every table, with the table."""
+    every = ((table, row) for table, _ in tables(found) for row in table["rows"])
+    return [(table, row) for table, row in every if row["method"] == method]
+
+
+def nats_rows(found: Found) -> Mapping[str, Any]:
+    """Give the table that the README shows: the likelihood of people's own reasons."""
+    return next(iter(tables(found)))[0]
+
+
+def estimated(value: Mapping[str, float]) -> str:
+    """Write an estimate with its standard error."""
+    return f"{value['mean']:.3f} ± {value['error']:.3f}"
+
+
+def interval(value: Mapping[str, float] | None) -> str:
+    """Write a difference with its interval; a star says that it is certain."""
+    if not value:
+        return ""
+    star = "*" if value["adjusted"] < 0.05 else ""
+    return f"{value['mean']:+.3f} [{value['low']:+.3f}, {value['high']:+.3f}]{star}"
+
+
+def where(header: Mapping[str, Any], date: str) -> str:
+    """Say when a run was made, and on what."""
+    versions = ", ".join(f"{name} {there}" for name, there in header["versions"].items())
+    return f"{date}, commit {header['commit']}, {header['hardware']}, {versions}"
+
+
+def grid_page(found: Found) -> str:
+    """Write the page of the standard grid."""
+    lines = [
+        "# The standard grid",
+        "",
+        f"- command: `{found['command']}` (`make bench`)",
+        f"- date: {found['date']}; it took {found['minutes']:.0f} minutes",
+        *[
+            f"- {name}: run {one['header']['run']}, commit {one['header']['commit']}, "
+            f"{one['header']['hardware']}, {', '.join(one['header']['bases'])}"
+            for name, one in found["runs"].items()
+        ],
+        f"- versions: {_versions(found)}",
+        "",
+        _MEANING,
+    ]
+    for table, verdict in tables(found):
+        lines += ["", *_grid_section(table, verdict)]
+    return "\n".join([*lines, "", _DATA, ""])
+
+
+def _versions(found: Found) -> str:
+    header = next(iter(found["runs"].values()))["header"]
+    return ", ".join(f"{name} {there}" for name, there in header["versions"].items())
+
+
+def _grid_section(table: Mapping[str, Any], verdict: str) -> list[str]:
+    first, *rest = table["metrics"]
+    head = METRICS[first]
+    titles = [
+        "method",
+        f"{head.title} ({'lower' if head.lower else 'higher'} is better)",
+        "gain over generic",
+        "gain over recent",
+        "gain over another's",
+        *(METRICS[name].title for name in rest),
+    ]
+    quality = [
+        [
+            _name(row),
+            estimated(row["scores"][first]),
+            interval(row["gain"]),
+            interval(row["over_recent"]),
+            interval(row["personal"]),
+            *(estimated(row["scores"][name]) for name in rest),
+        ]
+        for row in table["rows"]
+    ]
+    people = table["rows"][0]["scores"][first]["people"]
+    return [
+        f"## {table['task']}: {head.title}",
+        "",
+        f"{people} people, {table['items']} questions.",
+        "",
+        *drawn(titles, quality),
+        "",
+        verdict,
+        "",
+        *_detectable(table),
+        "",
+        *drawn(_COSTS, [_cost(row) for row in table["rows"]]),
+    ]
+
+
+_COSTS = (
+    "method", "ms a request", "tokens read", "records read", "ms to add a person",
+    "bytes of a person", "peak MB", "personal bytes a request", "kinds", "left the machine",
+)  # fmt: skip
+
+
+def _cost(row: Mapping[str, Any]) -> list[str]:
+    cost = row["cost"]
+    return [
+        row["method"],
+        f"{cost['ms']:.0f}",
+        f"{cost['prompt_tokens']:.0f}",
+        f"{cost['read']:.1f}",
+        f"{cost['enroll_ms']:.0f}",
+        f"{cost['nbytes']:,.0f}",
+        f"{cost['peak'] / 1e6:,.0f}",
+        f"{cost['personal']:,.0f}",
+        ", ".join(cost["kinds"]),
+        f"{cost['left'][0]:,.0f} bytes" if any(cost["left"]) else "nothing",
+    ]
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    if not row["saw"]:
+        return str(row["method"])
+    people, records = row["saw"]
+    return f"{row['method']} (saw {people} other people, {records:,} records)"
+
+
+def _detectable(table: Mapping[str, Any]) -> list[str]:
+    found = [
+        row[column]["detectable"]
+        for row in table["rows"]
+        for column in ("gain", "over_recent", "personal")
+        if row[column]
+    ]
+    if not found:
+        return []
+    return [
+        f"True differences of {min(found):.3f} to {max(found):.3f}, by column and method, would be "
+        "seen four times in five with so many people."
+    ]
+
+
+def locomo_page(found: Mapping[str, Any]) -> str:
+    """Write the page of the search through LoCoMo's conversations."""
+    lines = [
+        "# Searching months of conversation: LoCoMo",
+        "",
+        f"- command: `{found['command']}`",
+        f"- date: {found['date']}, commit {found['commit']}",
+        f"- hardware: {found['hardware']}",
+        f"- conversations: {found['people']}, questions with evidence: {found['items']:,}",
+        "",
+        *found["text"],
+    ]
+    for title, rows in found["tables"].items():
+        columns = ["variant", *next(iter(rows.values()))]
+        body = [[name, *(_recall(e) for e in cells.values())] for name, cells in rows.items()]
+        lines += ["", f"## {title}", "", *drawn(columns, body)]
+    return "\n".join([*lines, ""])
+
+
+def _recall(value: Mapping[str, float]) -> str:
+    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+
+
+def drawn(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Draw a table in Markdown; the first column stands to the left."""
+    return [
+        "| " + " | ".join(columns) + " |",
+        "|---|" + "--:|" * (len(columns) - 1),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+
+
+_MEANING = """\
+Every method answers for the same people, with their own records and with another person's. A person
+counts once, however many questions they have.
+
+- *± *: the standard error over people. In brackets: 95% bootstrap intervals of the difference,
+  person by person.
+- *gain over generic*: against the model that knows nobody. *gain over recent*: against the latest
+  records in the prompt. *gain over another's*: against the same method given the records of another
+  person. Above 0 is better. A star: p < 0.05 in a permutation test over people, corrected for the
+  number of methods (Holm).
+- *ms a request*: planning and running, batched and shared as the backend does. *peak*: the most
+  memory the process held. *personal bytes*: what a request tells of a person, in text."""
+
+_DATA = """\
+`ukpconvarg` is made of UKPConvArg1 (Habernal and Gurevych, ACL 2016), CC BY 4.0, a subset of 60
+people: [attribution](../../src/ipse/data/ukpconvarg/ATTRIBUTION.md). `authors` is in the public
+domain: [attribution](../../src/ipse/data/authors/ATTRIBUTION.md). Nothing was fitted or tuned on
+the people that results are of."""

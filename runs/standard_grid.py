@@ -1,0 +1,85 @@
+"""The standard grid: every method on the shipped people with the embedded model, in half an hour.
+
+    python runs/standard_grid.py           what docs/results/grid.json keeps; `make bench` runs it
+    python runs/standard_grid.py --quick   a few people, to see that it runs; nothing is kept
+
+A run that was stopped goes on where it was. `make docs` then writes the pages that show it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from ipse.backends import open_backend
+from ipse.cli.bench import show
+from ipse.cli.waiting import waiting
+from ipse.evaluation.grid import Grid
+from ipse.evaluation.ledger import Run, read_run
+from ipse.evaluation.run import run
+from ipse.evaluation.tabulate import tables
+from ipse.methods import METHODS
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "results" / "grid.json"
+OUT = ROOT / "ipse-bench"
+
+GRIDS = {
+    "likelihood": Grid(
+        ("ukpconvarg-reason", "ukpconvarg-choice", "authors"),
+        tuple(sorted(METHODS)),
+        measures=("nats", "choose"),
+        people=40,
+    ),
+    "writing": Grid(
+        ("ukpconvarg-reason:items=1",), tuple(sorted(METHODS)), measures=("write",), people=20
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few people; nothing is kept")
+    quick = parser.parse_args().quick
+    lm = open_backend("local", dtype="auto")
+    began = monotonic()
+    found: dict[str, Run] = {}
+    for name, grid in GRIDS.items():
+        out = OUT / (f"quick-{name}" if quick else name)
+        with waiting() as progress:
+            run(replace(grid, people=3) if quick else grid, out, [lm], progress=progress)
+        found[name] = read_run(out)
+    seconds = monotonic() - began
+    show([*found.values()], OUT / "report.html")
+    if quick:
+        return
+    kept = {
+        "command": "python runs/standard_grid.py",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "minutes": round(seconds / 60, 1),
+        "runs": {name: _kept(one) for name, one in found.items()},
+    }
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    sys.stderr.write(f"Wrote {RESULTS.relative_to(ROOT)}. Next: make docs\n")
+
+
+def _kept(one: Run) -> dict[str, Any]:
+    """Give what pages show: no person's name, nothing anybody wrote."""
+    drawn = [asdict(replace(table, rows=_nameless(table), records={})) for table in tables(one)]
+    verdicts = [table.verdict for table in tables(one)]
+    return {"header": one.header, "tables": drawn, "verdicts": verdicts}
+
+
+def _nameless(table: Any) -> tuple[Any, ...]:
+    return tuple(replace(row, people={}, control={}) for row in table.rows)
+
+
+if __name__ == "__main__":
+    main()
