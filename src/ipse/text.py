@@ -84,9 +84,12 @@ def show(record: Record, limit: int | None = 60) -> str:
         limit: The most words of each side.
 
     Returns:
-        The line; with what it answers to, where it means nothing without.
+        The line; with what it answers to, where it means nothing without, and with who said it and
+        when, where several speak (`meta["speaker"]`).
     """
     output = one_line(cut(record.output, limit))
+    if speaker := record.meta.get("speaker"):
+        return f"{record.time.day} {record.time:%B %Y}, {one_line(str(speaker))}: {output}"
     if record.kind == "preference":
         return f'preferred "{output}" to "{one_line(cut(record.rejected or "", limit))}"'
     if record.input and record.kind in ("profile", "interaction"):

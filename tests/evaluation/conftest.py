@@ -10,7 +10,7 @@ from ipse.evaluation.grid import Grid
 from ipse.evaluation.ledger import Run, read_run
 from ipse.evaluation.run import run
 from tests.evaluation.judgements import write_judgements
-from tests.evaluation.models import Model
+from tests.evaluation.models import HashModel
 
 GRID = Grid(
     ("ukpconvarg-reason:items=2,words=5,fit=2",),
@@ -28,9 +28,9 @@ def root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model(pico) -> Model:
-    """The pico model that writes and scores, and hashes that embed."""
-    return Model(pico)
+def model() -> HashModel:
+    """A model that scores and writes by hashes."""
+    return HashModel()
 
 
 @pytest.fixture(scope="session")

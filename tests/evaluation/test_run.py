@@ -1,4 +1,4 @@
-"""The evaluation on a random tiny model: what it measures is nonsense, how it measures is not."""
+"""The evaluation on hashes in a model's place: what it measures is nonsense, how it is not."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ipse.evaluation.ledger import COSTS, RESULTS, read_run
 from ipse.evaluation.run import STORE, remove, run
 from ipse.evaluation.tasks import open_task
 from tests.evaluation.conftest import GRID
+from tests.evaluation.models import HashModel
 
 METHODS = ("recent:k=2", "recent", "facets")
 
@@ -79,7 +80,7 @@ def test_the_same_run_gives_the_same_bytes(folder, root, model, tmp_path):
 def test_a_run_that_is_done_measures_nothing_again(folder, root, model):
     before = (folder / RESULTS).read_bytes(), (folder / COSTS).read_bytes()
     asked = []
-    watched = type("Watched", (), {**vars(model), "name": "local"})()
+    watched = HashModel()
     watched.score = watched.generate = lambda *_: asked.append(1)
     run(GRID, folder, [watched], root=root)
     assert ((folder / RESULTS).read_bytes(), (folder / COSTS).read_bytes()) == before
@@ -136,23 +137,21 @@ def test_what_cannot_be_run_is_refused_before_anything_runs():
 _KILLED = """
 import sys
 from pathlib import Path
-import torch
-torch.set_num_threads(1)
-from ipse.backends.local import LocalBackend
 from ipse.evaluation.run import run
 from tests.evaluation.conftest import GRID
-from tests.evaluation.models import Model
-pico, root, out = sys.argv[1:]
+from tests.evaluation.models import HashModel
+from tests.evaluation.models import HashModel
+root, out = sys.argv[1:]
 print("ready", flush=True)
-run(GRID, Path(out), [Model(LocalBackend(pico))], root=Path(root))
+run(GRID, Path(out), [HashModel()], root=Path(root))
 """
 
 
-def test_killed_five_times_it_ends_with_the_very_same_results(folder, root, pico_path, tmp_path):
+def test_killed_five_times_it_ends_with_the_very_same_results(folder, root, tmp_path):
     whole = (folder / RESULTS).read_bytes()
     draw = random.Random(0)
     home = Path(__file__).parents[2]
-    command = [sys.executable, "-c", _KILLED, str(pico_path), str(root), str(tmp_path)]
+    command = [sys.executable, "-c", _KILLED, str(root), str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(home)}
 
     def started():
@@ -168,12 +167,35 @@ def test_killed_five_times_it_ends_with_the_very_same_results(folder, root, pico
     for part in range(1, 6):
         with started() as child:
             # Each time a little further: a file that grows is a run that is under way.
-            while child.poll() is None and written() < len(whole) * part / 7 * draw.random():
-                time.sleep(0.001)
-            time.sleep(0.05 * draw.random())
+            while child.poll() is None and written() < len(whole) * part / 8 * draw.random():
+                time.sleep(0.0005)
+            time.sleep(0.02 * draw.random())
             killed += child.poll() is None
             child.send_signal(signal.SIGKILL)
     with started() as last:
         assert last.wait() == 0
     assert killed == 5
     assert (tmp_path / RESULTS).read_bytes() == whole
+
+
+@pytest.mark.model
+def test_on_the_real_model_a_run_that_was_stopped_ends_with_the_very_same_bytes(
+    embedded, root, tmp_path
+):
+    grid = replace(GRID, methods=("recent:k=2", "bm25:k=2"), people=2, batch=2)
+    run(grid, tmp_path / "whole", [embedded], root=root)
+
+    class Stop(Exception):
+        pass
+
+    def stop(what, share):
+        if share > 0.3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        run(grid, tmp_path / "parts", [embedded], root=root, progress=stop)
+    half = (tmp_path / "parts" / RESULTS).stat().st_size
+    run(grid, tmp_path / "parts", [embedded], root=root)
+    one, two = ((tmp_path / name / RESULTS).read_bytes() for name in ("whole", "parts"))
+    assert half < len(one)
+    assert one == two

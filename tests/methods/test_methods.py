@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from ipse.errors import InvalidPlan, Unknown, UsageError
@@ -14,7 +15,9 @@ from ipse.methods import Learned, finish, finish_all, parse, personalize, spec
 from ipse.methods.bm25 import Bm25
 from ipse.methods.compose import in_order
 from ipse.methods.facets import Facets
+from ipse.methods.hybrid import Hybrid
 from ipse.methods.lamp import Lamp
+from ipse.methods.memory import Memory
 from ipse.methods.profile import Profile
 from ipse.methods.recent import Recent
 from ipse.plan import Fusion, Plan
@@ -337,3 +340,111 @@ def test_lamp_leaves_records_out_that_can_never_fit():
     question = "Generate a headline for the following article: w"
     plan = apply(Lamp(task="4", budget=4), user, question)
     assert plan == Plan.ask(question)
+
+
+# Hybrid and memory.
+
+
+class Embedding:
+    """A model whose vectors are what a test says they are; (1, 0) where it says nothing."""
+
+    def __init__(self, **vectors):
+        self.vectors, self.asked = vectors, []
+
+    def embed(self, texts):
+        self.asked.append(tuple(texts))
+        return np.array([self.vectors.get(text, (1.0, 0.0)) for text in texts], np.float32)
+
+
+def found(method, user, question, lm):
+    """The records shown, the best first."""
+    state = finish(method.enroll(user, None), lm)
+    plan = personalize(Plan.ask(question), user, [Learned(method, state)], lm)
+    return [user.record(name).output for name in reversed(plan.evidence)]
+
+
+def said(*lines, minutes=1):
+    """A conversation, such as `Ann: tea`, a line a minute."""
+    turns = [line.split(": ") for line in lines]
+    return User("ada", tuple(
+        Record(user="ada", kind="dialogue", output=text, meta={"speaker": name},
+               time=START + timedelta(minutes=n * minutes))
+        for n, (name, text) in enumerate(turns)
+    ))  # fmt: skip
+
+
+def test_hybrid_heeds_how_sure_its_parts_are():
+    # By words the zebra is far ahead of all lines; by meaning it is the last, but by little. Ranks
+    # see only that it is the last: 1/61 + 1/69, against 1/62 + 1/61 of the nearest line.
+    lines = ["Ann: zebra", *(f"Ann: line {n}" for n in range(8))]
+    near = {f"line {n}": (1 + n / 1000, 0.0) for n in range(8)} | {"zebra": (0.999, 0.0)}
+    for method, best in ((Hybrid(k=1), "zebra"), (Hybrid(k=1, fusion="ranks"), "line 7")):
+        assert found(method, said(*lines), "Zebra line?", Embedding(**near)) == [best]
+
+
+def test_hybrid_by_ranks_is_reciprocal_rank_fusion():
+    user = said("Ann: tea", "Ann: tea tea tea coffee", "Ann: milk")
+    near = {"tea": (0.5, 0.0), "tea tea tea coffee": (0.4, 0.0), "milk": (0.9, 0.0)}
+    # words: the second, the first; meaning: milk, the first, the second
+    # first 1/62 + 1/62, second 1/61 + 1/63, milk 1/61
+    lm = Embedding(**near, coffee=(1.0, 0.0))
+    expected = ["tea tea tea coffee", "tea", "milk"]
+    assert found(Hybrid(fusion="ranks"), user, "tea coffee", lm) == expected
+
+
+def test_memory_finds_an_answer_by_its_question():
+    user = said("Ann: Which pet?", "Bob: A tortoise", "Ann: Well", "Bob: So", minutes=59)
+    apart = said("Ann: Which pet?", "Bob: A tortoise", "Ann: Well", "Bob: So", minutes=99)
+    by_words = Memory(k=2, words=1.0, reach=1)
+    assert found(by_words, user, "which pet", Embedding()) == ["Which pet?", "A tortoise"]
+    assert found(by_words, apart, "which pet", Embedding()) == ["Which pet?", "So"]  # newest
+
+
+def test_memory_heeds_who_is_named():
+    user = said("Ann: I like tea", "Bob: I like tea", "Ann: Well")
+    alone = Memory(k=1, reach=0)
+    state = finish(alone.enroll(user, None), Embedding())
+    for question, place in (("Does Ann like tea?", 0), ("Does Bob like tea?", 1)):
+        plan = personalize(Plan.ask(question), user, [Learned(alone, state)], Embedding())
+        assert plan.evidence == (user.records[place].id,)
+
+
+def test_memory_embeds_a_question_without_the_names_in_it():
+    user, lm = said("Ann: tea", "Bob: tea"), Embedding()
+    found(Memory(), user, "What did Ann drink?", lm)
+    found(Memory(speaker=0), user, "What did Ann drink?", lm)
+    assert [asked for asked in lm.asked if len(asked) == 1] == [
+        ("What did drink?",),
+        ("What did Ann drink?",),
+    ]
+
+
+def test_memory_heeds_dates():
+    user = said(*["Ann: tea"] * 80, minutes=24 * 60)  # START is 1 January 2024
+    state = finish(Memory().enroll(user, None), Embedding())
+    learned = [Learned(Memory(k=1), state)]
+    plan = personalize(Plan.ask("Who had tea on 5 February?"), user, learned, Embedding())
+    assert user.record(plan.evidence[0]).time.date().isoformat() == "2024-02-05"
+
+
+def test_memory_without_cues_company_and_stems_is_hybrid():
+    user = person(count=30)
+    bare = Memory(k=5, reach=0, speaker=0, date=0, stem=False, words=0.3)
+    lm = echo()
+    question = "Which argument about plastic bottles is better?"
+    other = Hybrid(k=5, words=0.3)
+    # Their BM25 differ in k1 and b alone, which decides nothing among texts this much alike.
+    assert set(found(bare, user, question, lm)) == set(found(other, user, question, lm))
+
+
+def test_memory_reads_a_name_that_is_no_text():
+    user = User("ada", tuple(record(n, output="tea", meta={"speaker": n}) for n in range(3)))
+    assert found(Memory(k=3), user, "tea", Embedding()) == ["tea"] * 3
+
+
+def test_memory_takes_over_the_vectors_it_has():
+    user, lm = said("Ann: one", "Bob: two", "Ann: three"), Embedding()
+    before = User("ada", user.records[:2])
+    state = finish(Memory().enroll(before, None), lm)
+    finish(Memory().update(user, state, None), lm)
+    assert lm.asked == [("one", "two"), ("three",)]

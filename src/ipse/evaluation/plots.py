@@ -23,6 +23,8 @@ _OTHER = "#c2700c"
 _INK = "#475569"
 _COLORS = ("#0f766e", "#c2700c", "#4f46e5", "#be185d", "#0369a1", "#65a30d", "#7c3aed", "#b45309")
 
+_HALO: Any = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
+
 _STYLE: Any = {
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
@@ -196,7 +198,7 @@ def _named(axes: Axes, rows: Sequence[Row], name: str) -> None:
         spots.append((across, up))
         axes.annotate(
             row.method, (row.cost.ms, up), xytext=(7, 0), textcoords="offset points",
-            va="center", fontsize=9.5,
+            va="center", fontsize=9.5, bbox=_HALO,
         )  # fmt: skip
 
 
