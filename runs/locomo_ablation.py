@@ -12,21 +12,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from demo_results import LIBRARIES, ROOT, commit, hardware
 from numpy.typing import NDArray
 
 from ipse.backends import open_backend
+from ipse.evaluation.grid import commit, hardware, versions
 from ipse.evaluation.measure import measurable, measure
 from ipse.evaluation.stats import Estimate, estimate, paired
 from ipse.evaluation.task import Person
@@ -35,6 +33,7 @@ from ipse.lm import LM
 from ipse.methods import finish_all, parse
 from ipse.plan import Plan
 
+ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "locomo.json"
 DEPTHS = (1, 5, 10, 20)
 
@@ -159,7 +158,7 @@ def main() -> None:
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "commit": commit(),
         "hardware": hardware(),
-        "versions": {"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
+        "versions": versions(),
         "embedder": lm.lm.embedder,
         "conversations": len(people),
         "turns": sum(len(person.history) for person in people),
