@@ -181,6 +181,10 @@ def test_names_are_found_and_taken_out(question, left, places):
     assert named(question, ["Ada", "Bob Lee", "user", " "]) == (left, places)
 
 
+def test_a_first_name_two_speakers_share_names_both():
+    assert named("Did Bob cook?", ["Bob Lee", "Bob Ray"]) == ("Did cook?", (0, 1))
+
+
 @pytest.mark.parametrize(
     ("question", "days"),
     [

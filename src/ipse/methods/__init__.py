@@ -20,6 +20,7 @@ from ipse.methods.facets import Facets
 from ipse.methods.full import Full
 from ipse.methods.hybrid import Hybrid
 from ipse.methods.lamp import Lamp
+from ipse.methods.memory import Memory
 from ipse.methods.profile import Profile
 from ipse.methods.random import Random
 from ipse.methods.recent import Recent
@@ -49,6 +50,7 @@ METHODS: dict[str, type[Method]] = {
     "full": Full,
     "hybrid": Hybrid,
     "lamp": Lamp,
+    "memory": Memory,
     "profile": Profile,
     "random": Random,
     "recent": Recent,
@@ -57,6 +59,7 @@ METHODS: dict[str, type[Method]] = {
 PRESETS: dict[str, str] = {
     "bm25-diverse": "bm25:diversity=0.3",
     "hybrid-recent": "hybrid:half_life=50",
+    "hybrid-rrf": "hybrid:fusion=ranks",
 }
 """Papers and variants that differ in settings only, each a composition under a name of its own."""
 

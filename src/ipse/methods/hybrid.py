@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ipse.lm import Embed
 from ipse.methods.base import Base, Method, Steps
 from ipse.methods.dense import embed_records
-from ipse.methods.passage import with_best
+from ipse.methods.passage import above_zero, with_best
 from ipse.plan import Plan
 from ipse.records import User
-from ipse.retrieval import BM25, fuse, top
+from ipse.retrieval import BM25, blend, fuse, top
 from ipse.state import State
 from ipse.text import Form, Match, document
 
@@ -22,9 +23,10 @@ __all__ = ["Hybrid"]
 
 @dataclass(frozen=True)
 class Hybrid(Method):
-    """Show the `k` records that reciprocal rank fusion of BM25 and embeddings puts first.
+    """Show the `k` records that BM25 and embeddings together put first.
 
-    Cormack, Clarke and Buettcher (SIGIR 2009), with the constant they give.
+    Their scores are brought to one scale and mixed; with `fusion=ranks` it is reciprocal rank
+    fusion (Cormack, Clarke and Buettcher, SIGIR 2009), with the constant they give.
 
     Attributes:
         k: How many records.
@@ -34,8 +36,10 @@ class Hybrid(Method):
         limit: The most words of what the person wrote.
         diversity: How much likeness to a chosen record counts against the next, in [0, 1] (MMR).
         half_life: Scores halve every so many records towards the past; 0 is never.
-        depth: How many of each ranking are fused.
-        rrf: The constant of the fusion.
+        fusion: Whether scores are mixed, or ranks.
+        words: The share of BM25 where scores are mixed; the rest is the embedder's.
+        depth: How many of each ranking are fused, where it is ranks.
+        rrf: The constant of the fusion of ranks.
     """
 
     name: ClassVar[str] = "hybrid"
@@ -49,6 +53,8 @@ class Hybrid(Method):
     limit: int = 80
     diversity: float = field(default=0.0, metadata={"most": 1.0})
     half_life: float = 0.0
+    fusion: Literal["scores", "ranks"] = "scores"
+    words: float = field(default=0.5, metadata={"most": 1.0})
     depth: int = 100
     rrf: int = 60
 
@@ -73,10 +79,20 @@ class Hybrid(Method):
         return State(arrays=arrays, lineage=tuple(r.id for r in user.records))
 
     def _search(self, plan: Plan, user: User, state: State) -> Steps[Plan]:
-        size = len(state.lineage)
         (question,) = yield Embed((plan.main.question,))
-        by_words = BM25.from_arrays(state.arrays, size).scores(plan.main.question)
+        index = BM25.from_arrays(state.arrays, len(state.lineage))
+        by_words = index.scores(plan.main.question)  # (records,)
         by_meaning = state.arrays["vectors"] @ question  # (records,)
+        fused = self._ranks if self.fusion == "ranks" else self._scores
+        return with_best(plan, user, state, fused(by_words, by_meaning), self)
+
+    def _scores(
+        self, by_words: NDArray[np.floating], by_meaning: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
+        return above_zero(blend(by_words, by_meaning, self.words))
+
+    def _ranks(
+        self, by_words: NDArray[np.floating], by_meaning: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
         worded = top(by_words, min(self.depth, int(np.count_nonzero(by_words))))
-        scores = fuse([worded, top(by_meaning, self.depth)], size, self.rrf)
-        return with_best(plan, user, state, scores, self)
+        return fuse([worded, top(by_meaning, self.depth)], len(by_words), self.rrf)

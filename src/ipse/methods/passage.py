@@ -14,7 +14,7 @@ from ipse.retrieval import recency, select
 from ipse.state import State
 from ipse.text import Form, cut, ends, overlap, show
 
-__all__ = ["HEADING", "Showing", "with_best", "with_records"]
+__all__ = ["HEADING", "Showing", "above_zero", "with_best", "with_records"]
 
 HEADING = "What this person said before, in their own words:"
 
@@ -104,3 +104,8 @@ def with_best(
     places = select(weighted, how.k, how.diversity, likeness)
     best = [user.record(state.lineage[place]) for place in places[::-1] if weighted[place] > 0]
     return with_records(plan, best, form=how.form, given=how.given, limit=how.limit)
+
+
+def above_zero(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Move scores, all by the same, so that the least is just above 0: any record may be shown."""
+    return scores - float(scores.min(initial=0.0)) + 1e-6

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fuse", "recency", "select", "top"]
+__all__ = ["blend", "fuse", "recency", "select", "top"]
 
 Scores = NDArray[np.floating]
 Order = NDArray[np.intp]
@@ -50,6 +50,24 @@ def fuse(rankings: Sequence[Order], size: int, k: int = 60) -> NDArray[np.float6
     for ranking in rankings:
         scores[ranking] += 1.0 / (k + 1 + np.arange(len(ranking)))
     return scores
+
+
+def blend(first: Scores, second: Scores, weight: float) -> NDArray[np.float64]:
+    """Mix two searches by their scores, each first brought to mean 0 and deviation 1.
+
+    `weight z(first) + (1 - weight) z(second)`. Unlike ranks, scores say how sure a search is: one
+    rare word may find a record that nothing else comes near. A search that finds all records alike
+    has no say.
+
+    Args:
+        first: Scores of (documents,).
+        second: Scores of (documents,).
+        weight: The share of the first, in [0, 1].
+
+    Returns:
+        Scores of (documents,), in standard deviations.
+    """
+    return weight * _standard(first) + (1 - weight) * _standard(second)
 
 
 def recency(size: int, half_life: float) -> NDArray[np.float64]:
@@ -97,3 +115,11 @@ def select(scores: Scores, count: int, diversity: float, likeness: Likeness) -> 
         left[best] = False
         closest = np.maximum(closest, near[:, best])
     return pool[chosen]
+
+
+def _standard(scores: Scores) -> NDArray[np.float64]:
+    """Bring scores to mean 0 and deviation 1; what differs by rounding alone stays next to 0."""
+    if not len(scores):
+        return np.zeros(0)
+    apart: NDArray[np.float64] = scores - scores.mean(dtype=np.float64)
+    return apart / max(1e-3, float(np.sqrt(np.mean(apart**2))))
