@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ipse.backends.carry import CARRIED, require
 from ipse.errors import NotCarried
-from ipse.lm import Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan, Stream
 
 if TYPE_CHECKING:
@@ -96,6 +96,16 @@ class EchoBackend:
     def cut(self, text: str, limit: int | None = None) -> Piece:
         """Keep the first `limit` words of a text: an echo's tokens are words."""
         return _cut(text, limit)
+
+    def hidden(self, ask: Hidden) -> NDArray[np.float32]:
+        """Refuse: an echo has no hidden states."""
+        require(self, ask.plans, "hidden")
+        raise NotCarried("an echo has no hidden states")
+
+    def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
+        """Refuse: an echo learns nothing."""
+        require(self, ask.plans, "fit_steering")
+        raise NotCarried("an echo learns nothing")
 
 
 def _cut(text: str, limit: int | None) -> Piece:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, TypeVar
 
-from ipse.lm import LM, Cut, Embed, Progress
+from ipse.lm import LM, Cut, Embed, FitSteering, Hidden, Progress
 from ipse.methods.base import Ask, Steps
 from ipse.plan import Plan
 
@@ -70,5 +70,11 @@ def _answer(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[in
         for place, ask in embeds.items():
             answers[place] = vectors[start : start + len(ask.texts)]
             start += len(ask.texts)
-    cuts = {place: ask for place, ask in asked.items() if isinstance(ask, Cut)}
-    return answers | {place: lm.cut(cut.text, cut.limit) for place, cut in cuts.items()}
+    for place, ask in asked.items():
+        if isinstance(ask, Cut):
+            answers[place] = lm.cut(ask.text, ask.limit)
+        elif isinstance(ask, Hidden):
+            answers[place] = lm.hidden(ask)
+        elif isinstance(ask, FitSteering):
+            answers[place] = lm.fit_steering(ask)
+    return answers
