@@ -22,11 +22,13 @@ __all__ = [
     "Embed",
     "FitSteering",
     "Hidden",
+    "Likelihood",
     "Loader",
     "Piece",
     "Progress",
     "Reply",
     "Score",
+    "Write",
 ]
 
 Progress = Callable[[int, int], None]
@@ -37,8 +39,8 @@ Loader: TypeAlias = "Callable[[str], Mapping[str, NDArray[Any]]]"
 
 A plan names `<content hash>`, or `<content hash>/<part>` where one state holds several things:
 
-- an adapter is the arrays `<module path>.lora_A` (rank, in), `<module path>.lora_B` (out, rank) for
-  each module it changes, and `scale`, one number; of a part, `<part>/<module path>.lora_A` and so on
+- an adapter is the arrays `<module path>.lora_A` (rank, in) and `<module path>.lora_B` (out, rank)
+  for each module it changes, and `scale`, one number; of a part, all with `<part>/` in front
 - a prefix is the array `prefix` (length, hidden), or the one called `<part>`
 - a steering vector is the array `vector` (hidden,), or the one called `<part>`
 """
@@ -65,6 +67,21 @@ class Piece:
 
     text: str
     tokens: int
+
+
+@dataclass(frozen=True)
+class Write:
+    """A method's request for the answers to several plans at once: a list of replies."""
+
+    plans: tuple[Plan, ...]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """A method's request for how likely texts are as answers: a list of scores, one a plan."""
+
+    plans: tuple[Plan, ...]
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True)

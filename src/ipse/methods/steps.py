@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
-from ipse.lm import LM, Cut, Embed, FitSteering, Hidden, Progress
+from ipse.lm import LM, Cut, Embed, FitSteering, Hidden, Likelihood, Progress, Write
 from ipse.methods.base import Ask, Steps
 from ipse.plan import Plan
 
@@ -59,10 +60,7 @@ def finish_all(tasks: Sequence[T | Steps[T]], lm: LM, progress: Progress | None 
 
 
 def _answer(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[int, Any]:
-    answers: dict[int, Any] = {}
-    plans = {place: ask for place, ask in asked.items() if isinstance(ask, Plan)}
-    if plans:
-        answers |= zip(plans, lm.generate(list(plans.values()), progress), strict=True)
+    answers = _written(asked, lm, progress) | _scored(asked, lm, progress)
     embeds = {place: ask for place, ask in asked.items() if isinstance(ask, Embed)}
     if embeds:
         vectors = lm.embed([text for ask in embeds.values() for text in ask.texts])
@@ -78,3 +76,27 @@ def _answer(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[in
         elif isinstance(ask, FitSteering):
             answers[place] = lm.fit_steering(ask)
     return answers
+
+
+def _written(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[int, Any]:
+    """Write all answers that are asked for, in one batch."""
+    plans: list[Plan] = []
+    for ask in asked.values():
+        plans += [ask] if isinstance(ask, Plan) else ask.plans if isinstance(ask, Write) else ()
+    replies = iter(lm.generate(plans, progress) if plans else ())
+    answers: dict[int, Any] = {}
+    for place, ask in asked.items():
+        if isinstance(ask, Plan):
+            answers[place] = next(replies)
+        elif isinstance(ask, Write):
+            answers[place] = list(islice(replies, len(ask.plans)))
+    return answers
+
+
+def _scored(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[int, Any]:
+    """Score all texts that are asked about, in one batch."""
+    asks = {place: ask for place, ask in asked.items() if isinstance(ask, Likelihood)}
+    plans = [plan for ask in asks.values() for plan in ask.plans]
+    targets = [target for ask in asks.values() for target in ask.targets]
+    scores = iter(lm.score(plans, targets, progress) if plans else ())
+    return {place: list(islice(scores, len(ask.plans))) for place, ask in asks.items()}
