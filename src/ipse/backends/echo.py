@@ -131,8 +131,7 @@ def render(plan: Plan) -> str:
         lines += [f"## stream {number}"] if several else []
         lines += _stream_lines(stream)
     if plan.fusion is not None:
-        weights = ", ".join(f"{weight:g}" for weight in plan.fusion.weights)
-        lines.append(f"[fusion] {plan.fusion.kind}({weights})")
+        lines.append(f"[fusion] {plan.fusion}")
     return "\n".join(lines)
 
 

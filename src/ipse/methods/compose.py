@@ -58,14 +58,14 @@ def personalize(generic: Plan, user: User, learned: Sequence[Learned], lm: LM) -
     """
     if generic.strength == 0:
         return generic
-    plan = generic
+    plan = start = replace(generic, generic=generic.main)
     for item in learned:
         before = plan
         plan = finish(item.method.apply(before, user.allowing(item.method.use), item.state), lm)
         _check_slots(before, plan, item.method)
         if item.state_id and plan != before:
             plan = replace(plan, states=(*plan.states, item.state_id))
-    return dial(generic, plan)
+    return generic if plan == start else dial(generic, replace(plan, generic=None))
 
 
 def dial(generic: Plan, personal: Plan) -> Plan:

@@ -65,9 +65,9 @@ def _answer(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[in
     if embeds:
         vectors = lm.embed([text for ask in embeds.values() for text in ask.texts])
         start = 0
-        for place, ask in embeds.items():
-            answers[place] = vectors[start : start + len(ask.texts)]
-            start += len(ask.texts)
+        for place, embed in embeds.items():
+            answers[place] = vectors[start : start + len(embed.texts)]
+            start += len(embed.texts)
     for place, ask in asked.items():
         if isinstance(ask, Cut):
             answers[place] = lm.cut(ask.text, ask.limit)

@@ -38,6 +38,7 @@ class Answer:
         """Begin the answer to a plan."""
         streams, self._weights = live_streams(plan)
         self._kind = plan.fusion.kind if plan.fusion else ""
+        self._settings = plan.fusion.settings if plan.fusion else ()
         self._sampling = plan.sampling
         self._chance = new_generator(plan.sampling.seed)
         self._ends = model.ends
@@ -63,7 +64,9 @@ class Answer:
         Returns:
             The token, and the text that has become certain.
         """
-        token = draw(fuse(self._kind, logprobs, self._weights), self._sampling, self._chance)
+        token = draw(
+            fuse(self._kind, logprobs, self._weights, self._settings), self._sampling, self._chance
+        )
         self.tokens += 1
         piece = "" if token in self._ends else self.writer.push(token)
         if token in self._ends or self.writer.stopped:

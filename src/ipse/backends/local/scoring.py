@@ -40,6 +40,7 @@ class _Item:
     rows: tuple[Row, ...]
     kind: str
     weights: tuple[float, ...]
+    settings: tuple[tuple[str, float], ...]
     target: tuple[int, ...]
 
     @property
@@ -94,7 +95,8 @@ def _item(model: LanguageModel, plan: Plan, text: str) -> _Item:
         model.fits(len(prompt), len(target))
         rows.append(Row((*prompt, *target), len(prompt)))
     kind = plan.fusion.kind if plan.fusion else ""
-    return _Item(tuple(rows), kind, weights, target)
+    settings = plan.fusion.settings if plan.fusion else ()
+    return _Item(tuple(rows), kind, weights, settings, target)
 
 
 def _read(model: LanguageModel, rows: Sequence[Row]) -> Iterator[dict[int, Tensor]]:
@@ -167,7 +169,7 @@ def _target(item: _Item, logprobs: Tensor) -> tuple[float, ...]:
     if not item.target:
         return ()
     streams = logprobs.view(len(item.rows), len(item.target), -1)  # (streams, target, vocab)
-    fused = fuse(item.kind, streams, item.weights)  # (target, vocab)
+    fused = fuse(item.kind, streams, item.weights, item.settings)  # (target, vocab)
     target = torch.tensor(item.target, device=fused.device)
     found: list[float] = fused.gather(-1, target[:, None])[:, 0].tolist()
     return tuple(found)
