@@ -66,12 +66,8 @@ class Adapter:
 class Steering:
     """A vector to add to the hidden states behind one layer, by content-hashed name.
 
-    Attributes:
-        name: The vector's name.
-        layer: The decoder layer, counted from 0.
-        scale: How much of it.
-        start: The first token it is added at, counted in the prompt as a slice counts: 0 is every
-            token, -1 the prompt's last and all that is written.
+    `start` is the first token it is added at, counted in the prompt as a slice counts: 0 is every
+    token, -1 the prompt's last and all that is written.
     """
 
     name: str
@@ -135,9 +131,8 @@ class Fusion:
     """How the next-token distributions of a plan's streams become one.
 
     Attributes:
-        kind: The name of the rule; `linear` is the log-linear mixture
-            `log p = sum_i w_i log p_i` (MOD, arXiv 2406.18853, eq. 7), renormalised. The backend
-            that fuses says which rules there are.
+        kind: The name of the rule; `linear` is `log p = sum_i w_i log p_i`, renormalised. The
+            backend that fuses says which others there are.
         weights: One weight a stream, the main stream's first. Rules that contrast streams with an
             anchor have the anchor last, with weight 1. A stream of weight 0 is not read.
         settings: The rule's own parameters, each by name.
