@@ -252,6 +252,7 @@ def test_a_stream_of_weight_0_is_not_read():
         (plan("power", (1.0, -1.0), [("exponent", 1.0)]), "no weight of power.* below 0"),
         (plan("linear", (0.0, 0.0)), "every weight"),
         (plan("ftrl", (1.0, 1.0), [("alpha", 2.0)]), "'ftrl' takes the settings alpha, beta"),
+        (plan("shift", (1.0, 1.0), [("beta", 0.0)]), "beta of shift.* must be above 0"),
         (plan("linear", (1.0, 1.0), [("alpha", 2.0)]), "'linear' takes the settings none"),
     ],
 )

@@ -15,9 +15,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import unquote
 
 from ipse.errors import UsageError, unknown
+from ipse.methods.amulet import Amulet
 from ipse.methods.base import Level, Method
 from ipse.methods.bm25 import Bm25
 from ipse.methods.compose import Learned, dial, in_order, personalize
+from ipse.methods.context_steering import ContextSteering
+from ipse.methods.costeer import Costeer
 from ipse.methods.dense import Dense
 from ipse.methods.facets import Facets
 from ipse.methods.hybrid import Hybrid
@@ -44,7 +47,10 @@ __all__ = [
 ]
 
 METHODS: dict[str, type[Method]] = {
+    "amulet": Amulet,
     "bm25": Bm25,
+    "context-steering": ContextSteering,
+    "costeer": Costeer,
     "dense": Dense,
     "facets": Facets,
     "hybrid": Hybrid,
@@ -56,7 +62,10 @@ METHODS: dict[str, type[Method]] = {
 
 PRESETS: dict[str, str] = {
     "bm25-diverse": "bm25:diversity=0.3",
+    "context-steering-own": "context-steering:learn=8",
     "hybrid-recent": "hybrid:half_life=50",
+    "lightcosteer": "costeer:steps=1",
+    "linear-alignment": "context-steering:influence=2.0",
 }
 """Papers and variants that differ in settings only, each a composition under a name of its own."""
 

@@ -215,6 +215,7 @@ _SETTINGS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "shift": (frozenset({"beta"}), frozenset()),
 }
 """Which settings a rule must have, and which it may have."""
+_DIVISORS = {"ftrl": "rate", "shift": "beta"}
 
 
 def live_streams(plan: Plan) -> tuple[tuple[Stream, ...], tuple[float, ...]]:
@@ -254,6 +255,8 @@ def _check(fusion: Fusion, weights: Sequence[float]) -> None:
     if not must <= given <= must | may:
         wanted = ", ".join(sorted(must)) or "none"
         raise InvalidPlan(f"{fusion.kind!r} takes the settings {wanted}; got {fusion}")
+    if any(name == _DIVISORS.get(fusion.kind) and value <= 0 for name, value in fusion.settings):
+        raise InvalidPlan(f"{_DIVISORS[fusion.kind]} of {fusion} must be above 0")
 
 
 def fuse(
