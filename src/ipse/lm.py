@@ -22,6 +22,7 @@ __all__ = [
     "Embed",
     "FitSteering",
     "Hidden",
+    "Hold",
     "Likelihood",
     "Loader",
     "Piece",
@@ -82,6 +83,17 @@ class Likelihood:
 
     plans: tuple[Plan, ...]
     targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Hold:
+    """A method's request to hold arrays that no store keeps yet; it is sent a name for plans.
+
+    For learning that has to try what it makes, such as a steering vector at several scales. The
+    backend holds a bounded number of bytes of them, the latest.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -230,4 +242,8 @@ class LM(Protocol):
 
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Train a steering vector from preference pairs, (hidden,)."""
+        ...
+
+    def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
+        """Hold arrays as a store would keep them, in memory, and give their name for plans."""
         ...

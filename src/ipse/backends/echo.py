@@ -7,8 +7,8 @@ scores to tell, and embeddings only by the embedder it is handed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ipse.backends.carry import CARRIED, require
 from ipse.errors import NotCarried
@@ -106,6 +106,10 @@ class EchoBackend:
         """Refuse: an echo learns nothing."""
         require(self, ask.plans, "fit_steering")
         raise NotCarried("an echo learns nothing")
+
+    def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
+        """Refuse: an echo uses no arrays."""
+        raise NotCarried(f"an echo has no use for arrays: {', '.join(arrays)}")
 
 
 def _cut(text: str, limit: int | None) -> Piece:

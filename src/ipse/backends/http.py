@@ -177,6 +177,10 @@ class HttpBackend:
         require(self, ask.plans, "fit_steering")
         raise NotCarried("a server does not train")
 
+    def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
+        """Refuse: no server takes arrays."""
+        raise NotCarried(f"a server does not take arrays: {', '.join(arrays)}")
+
     def _each(
         self,
         call: Callable[..., _T],

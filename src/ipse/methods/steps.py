@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from ipse.lm import LM, Cut, Embed, FitSteering, Hidden, Likelihood, Progress, Write
+from ipse.lm import LM, Cut, Embed, FitSteering, Hidden, Hold, Likelihood, Progress, Write
 from ipse.methods.base import Ask, Steps
 from ipse.plan import Plan
 
@@ -73,6 +73,8 @@ def _answer(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[in
             answers[place] = lm.cut(ask.text, ask.limit)
         elif isinstance(ask, Hidden):
             answers[place] = lm.hidden(ask)
+        elif isinstance(ask, Hold):
+            answers[place] = lm.hold(ask.arrays)
         elif isinstance(ask, FitSteering):
             answers[place] = lm.fit_steering(ask)
     return answers
