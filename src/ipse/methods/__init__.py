@@ -28,7 +28,9 @@ from ipse.methods.lamp import Lamp
 from ipse.methods.profile import Profile
 from ipse.methods.random import Random
 from ipse.methods.recent import Recent
+from ipse.methods.steer import Steer
 from ipse.methods.steps import finish, finish_all
+from ipse.methods.style_vector import StyleVector
 
 __all__ = [
     "METHODS",
@@ -58,6 +60,8 @@ METHODS: dict[str, type[Method]] = {
     "profile": Profile,
     "random": Random,
     "recent": Recent,
+    "steer": Steer,
+    "style-vector": StyleVector,
 }
 
 PRESETS: dict[str, str] = {
