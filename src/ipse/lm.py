@@ -244,6 +244,10 @@ class LM(Protocol):
         """Train a steering vector from preference pairs, (hidden,)."""
         ...
 
+    def attach(self, loader: Loader) -> None:
+        """Say where the arrays that plans name are loaded from."""
+        ...
+
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Hold arrays as a store would keep them, in memory, and give their name for plans."""
         ...

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipse.backends.carry import CARRIED, require
 from ipse.errors import NotCarried
-from ipse.lm import FitSteering, Hidden, Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan, Stream
 
 if TYPE_CHECKING:
@@ -106,6 +106,10 @@ class EchoBackend:
         """Refuse: an echo learns nothing."""
         require(self, ask.plans, "fit_steering")
         raise NotCarried("an echo learns nothing")
+
+    def attach(self, loader: Loader) -> None:
+        """Take no notice. An echo loads nothing: it shows names."""
+        del loader
 
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: an echo uses no arrays."""

@@ -18,7 +18,7 @@ from ipse.backends.carry import CARRIED, Known, require
 from ipse.backends.client import Client, server_url
 from ipse.backends.vllm import Vllm, strange, turns
 from ipse.errors import BackendFailure, NotCarried
-from ipse.lm import FitSteering, Hidden, Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 
 __all__ = ["HttpBackend"]
@@ -176,6 +176,10 @@ class HttpBackend:
         """Refuse: a server does not train."""
         require(self, ask.plans, "fit_steering")
         raise NotCarried("a server does not train")
+
+    def attach(self, loader: Loader) -> None:
+        """Take no notice. A server has its own weights: nothing is loaded from here."""
+        del loader
 
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: no server takes arrays."""

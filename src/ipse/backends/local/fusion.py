@@ -144,7 +144,7 @@ def shift(logprobs: Tensor, weights: Sequence[float], *, beta: float) -> Tensor:
 def power(logprobs: Tensor, weights: Sequence[float], *, exponent: float) -> Tensor:
     """Mix by a power mean: `p = (sum_i w_i p_i^exponent)^(1/exponent)`, renormalised.
 
-    MOD for other divergences (arXiv 2406.18853, table 1): -1 is forward Kullback-Leibler (the
+    MOD for other divergences (arXiv 2406.18853): -1 is forward Kullback-Leibler (the
     harmonic mean), -a the alpha-divergence with parameter a; 0 is `linear` (the geometric mean),
     and 1 the plain mean of probabilities. The constant inside the paper's inverse is taken as 0.
 
@@ -167,7 +167,7 @@ def power(logprobs: Tensor, weights: Sequence[float], *, exponent: float) -> Ten
 def jensen(logprobs: Tensor, weights: Sequence[float]) -> Tensor:
     """Mix by the Jensen-Shannon form: `p = p_a / (prod_i (1 + p_a / p_i)^w_i - 1)`, renormalised.
 
-    MOD for that divergence from a reference, the last stream (arXiv 2406.18853, table 1). The
+    MOD for that divergence from a reference, the last stream (arXiv 2406.18853). The
     constant inside the paper's inverse is taken as 0.
 
     Args:
