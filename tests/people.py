@@ -70,6 +70,9 @@ class StandIn:
     def fit_steering(self, ask):
         return self.embed(ask.chosen).sum(0) - self.embed(ask.rejected).sum(0)
 
+    def attach(self, loader):
+        del loader
+
     def hold(self, arrays):
         self.held = dict(arrays)
         return "held"

@@ -74,6 +74,7 @@ def run_demo(
     with _fresh_store(folder / "ipse-demo.db", progress) as store:
         task = UkpconvargReason(store, ukpconvarg.arguments(sample_path()), items=items)
         asked = task.people(people)
+        lm.attach(store.arrays)
         lifecycle = Lifecycle(store, lm)
         result = run(asked, task.population(), compositions, lifecycle, progress)
         table = rows(result)
