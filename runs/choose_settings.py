@@ -44,7 +44,9 @@ def main(compositions: list[str], fit: Annotated[int, typer.Option()] = 0, items
         arguments = ukpconvarg.arguments(sample_path())
         task = UkpconvargReason(store, arguments, items=items, fit=fit)
         methods = [parse(text) for text in compositions]
-        life = Lifecycle(store, open_backend("local"))
+        lm = open_backend("local")
+        lm.attach(store.arrays)
+        life = Lifecycle(store, lm)
         result = run(task.people(len(chosen)), task.population(), methods, life, _quiet)
     for row in rows(result):
         line = f"{row.method:48} {row.nats.mean:.3f} ± {row.nats.error:.3f} "

@@ -308,7 +308,7 @@ class Both:
     def __init__(self, writes, embeds):
         self.base, self.embedder = writes.base, embeds.embedder
         self.generate, self.embed, self.cut = writes.generate, embeds.embed, writes.cut
-        self.score, self.hold = writes.score, writes.hold
+        self.score, self.hold, self.attach = writes.score, writes.hold, writes.attach
         self.hidden, self.fit_steering = writes.hidden, writes.fit_steering
 
 
