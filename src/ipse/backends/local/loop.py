@@ -17,7 +17,9 @@ import torch
 
 from ipse.backends.local.attached import shape_key
 from ipse.backends.local.requests import Place, Request
-from ipse.backends.local.runner import Row, Runner
+from ipse.backends.local.rows import Row
+from ipse.backends.local.runner import Runner
+from ipse.backends.local.threads import ThreadChoice
 from ipse.errors import BackendFailure, InvalidPlan, IpseError, UsageError
 
 __all__ = ["Limits", "Loop"]
@@ -153,9 +155,10 @@ class Loop:
     # In the loop's own thread.
 
     def _run(self) -> None:
+        threads = ThreadChoice()
         while self._take_in():
             try:
-                self._step()
+                self._step(threads)
             # Whatever it is, it must not take with it those who come later.
             except Exception as error:
                 self._fail(self._running, error)
@@ -185,7 +188,7 @@ class Loop:
             if request.needs_loading and request.loading is None:
                 yield request
 
-    def _step(self) -> None:
+    def _step(self, threads: ThreadChoice) -> None:
         self._let_go()
         for request in self._ahead():
             request.loading = self._loader.submit(self._load_and_wake, request)
@@ -193,7 +196,7 @@ class Loop:
         writing = any(runner.writing for runner in self._runners())
         budget = self.limits.reading if writing else self.limits.alone
         for place in {id(p): p for r in self._running for p in r.places}.values():
-            self._step_at(place, budget)
+            self._step_at(place, budget, threads)
 
     def _runners(self) -> list[Runner]:
         return list({id(p): p.runner for r in self._running for p in r.places}.values())
@@ -235,12 +238,13 @@ class Loop:
         need = _cost(request.places, request.rows)
         return rows <= self.limits.rows and held + need <= self.limits.memory
 
-    def _step_at(self, place: Place, budget: int) -> None:
+    def _step_at(self, place: Place, budget: int, threads: ThreadChoice) -> None:
         """Run one model once, and draw the next tokens of the requests that have all they need."""
         concerned = [r for r in self._running if place in r.places and r.state == "running"]
         try:
+            kind = (place.runner.writing, id(place)) if place.runner.only_writes else None
             with place.model.turn:
-                step = place.runner.step(budget)
+                step = threads.run(lambda: place.runner.step(budget), kind)
             if step is None:
                 return
             best = dict(zip(map(id, step.rows), step.logits.argmax(-1).tolist(), strict=True))

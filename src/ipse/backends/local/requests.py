@@ -10,7 +10,8 @@ from typing import Literal, TypeAlias
 from ipse.backends.local.answers import Answer
 from ipse.backends.local.attached import Attachments
 from ipse.backends.local.model import LanguageModel
-from ipse.backends.local.runner import Row, Runner
+from ipse.backends.local.rows import Row
+from ipse.backends.local.runner import Runner
 
 __all__ = ["Mailbox", "Place", "Request"]
 
