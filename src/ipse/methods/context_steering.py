@@ -46,7 +46,7 @@ class ContextSteering(Method):
     paper: ClassVar[str] = "2405.01768"
     stores: ClassVar[str] = "nothing; one number with `learn`"
 
-    influence: float = 0.5
+    influence: float = 0.1
     learn: int = 0
     spread: float = 0.5
     refresh: int = 20
