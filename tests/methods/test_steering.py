@@ -173,3 +173,41 @@ def test_a_vector_is_kept_until_enough_has_changed(name):
     state = State(facts={"records": 16})
     assert method.update(person(), state, None) is state
     assert method.update(person(count=15), state, None) is not state
+
+
+def scaled(plan, scale):
+    steering = tuple(replace(each, scale=scale) for each in plan.main.steering)
+    return replace(plan, main=replace(plan.main, steering=steering))
+
+
+def test_a_style_vector_is_chosen_made_and_added_on_a_model_that_runs(pico):
+    (method,) = parse("style-vector:layers=0 1,scales=0.5 1,people=2,items=1,records=3,tokens=4")
+    shared = finish(method.fit([person("bob", 5), person("eve", 5)]), pico)
+    state = finish(method.enroll(person(), shared), pico)
+    assert state.arrays["vector"].any()
+    kept = replace(state, artifact=pico.hold(state.arrays))
+    plan = method.apply(QUESTION, person(), kept)
+    target = ["ada finds plastic bottles convincing!"]
+    (own,), (off,), (base,) = (
+        pico.score([each], target) for each in (plan, scaled(plan, 0.0), QUESTION)
+    )
+    assert own.nats != base.nats
+    assert off.logprobs == base.logprobs
+
+
+def test_a_trained_vector_makes_what_is_preferred_likelier_and_its_opposite_less(pico):
+    pairs = tuple(
+        Record(user="ada", kind="preference", output="green tea", rejected="black coffee",
+               input=f"What {n}?", time=reason("ada", n).time)
+        for n in range(4)
+    )  # fmt: skip
+    (method,) = parse("steer:layer=0,steps=30,rate=0.05,pairs=4")
+    state = finish(method.enroll(User("ada", pairs), None), pico)
+    kept = replace(state, artifact=pico.hold(state.arrays))
+    plan = method.apply(Plan.ask("What else?"), person(), kept)
+
+    def margin(scale):
+        chosen, rejected = pico.score([scaled(plan, scale)] * 2, ["green tea", "black coffee"])
+        return rejected.nats - chosen.nats
+
+    assert margin(1.0) > margin(0.0) > margin(-1.0)
