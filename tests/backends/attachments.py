@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
-def lora(core: Any, seed: int, rank: int, modules: tuple[str, ...] = ALL) -> dict[str, NDArray]:
+def lora(
+    core: Any, seed: int, rank: int, modules: tuple[str, ...] = ALL, size: float = 0.3
+) -> dict[str, NDArray]:
     """Make up an adapter that changes what the model says."""
     chance = np.random.default_rng(seed)
     arrays: dict[str, NDArray] = {"scale": np.float32(0.5)}
@@ -18,8 +20,8 @@ def lora(core: Any, seed: int, rank: int, modules: tuple[str, ...] = ALL) -> dic
         if module.endswith(modules):
             outputs = part.outputs.stop - part.outputs.start
             a = chance.standard_normal((rank, core.inputs(part)), np.float32)
-            arrays[f"{module}.lora_A"] = 0.3 * a
-            arrays[f"{module}.lora_B"] = 0.3 * chance.standard_normal((outputs, rank), np.float32)
+            arrays[f"{module}.lora_A"] = size * a
+            arrays[f"{module}.lora_B"] = size * chance.standard_normal((outputs, rank), np.float32)
     return arrays
 
 

@@ -196,13 +196,17 @@ def test_a_shared_beginning_is_read_once(pico_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize(("rank", "modules"), [(4, ALL), (3, ("q_proj", "v_proj")), (1, ALL[3:])])
 def test_lora_is_pefts(pico, rank, modules):
+    check_lora(pico, pico.model, rank, modules)
+
+
+def check_lora(lm, folder, rank: int, modules: tuple[str, ...], size: float = 0.3):
     peft = pytest.importorskip("peft")
     from transformers import AutoModelForCausalLM
 
-    model = pico._language_model()
-    arrays = lora(model.core, 5, rank, modules)
+    model = lm._language_model()
+    arrays = lora(model.core, 5, rank, modules, size)
     with quiet():
-        theirs = AutoModelForCausalLM.from_pretrained(pico.model, dtype=torch.float32)
+        theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     settings = peft.LoraConfig(r=rank, lora_alpha=rank / 2, target_modules=list(modules))
     theirs = peft.get_peft_model(theirs, settings).eval()
     state = theirs.state_dict()
@@ -210,8 +214,7 @@ def test_lora_is_pefts(pico, rank, modules):
         if key != "scale":
             state[f"base_model.model.{key}.default.weight"].copy_(torch.from_numpy(array))
     ids = list(range(20, 70))
-    adapter = read_lora(arrays, "x", model.core)
-    attached = Attached(adapters=((adapter, 1.0),))
+    attached = Attached(adapters=((read_lora(arrays, "x", model.core), 1.0),))
     ours = model.core.logits(model.read([Chunk(ids, 0, Span(0, len(ids)), attached, ())]))
     with torch.no_grad():
         expected = theirs(torch.tensor([ids])).logits[0]

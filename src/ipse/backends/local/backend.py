@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipse import tensors
+from ipse.backends.cache import note
 from ipse.backends.carry import CARRIED, require
 from ipse.backends.local.answers import Answer, answers, reply
 from ipse.backends.local.attached import Attachments
@@ -241,7 +242,10 @@ class LocalBackend:
     def _load(self, name: str) -> LanguageModel:
         folder = model_folder(name, self._notify)
         if name == self.model:
-            return load_model(folder, self.dtype, self.base)
+            model = load_model(folder, self.dtype, self.base)
+            if self.dtype == "auto":  # the doctor tells which it was
+                note(f"dtype {name}", str(model.core.dtype).removeprefix("torch."))
+            return model
         own, other = self._language_model(), load_model(folder, self.dtype)
         if own.tokenizer.get_vocab() != other.tokenizer.get_vocab():
             raise InvalidPlan(
