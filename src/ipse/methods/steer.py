@@ -43,13 +43,13 @@ class Steer(Method):
     paper: ClassVar[str] = "2406.00045"
     stores: ClassVar[str] = "one vector"
 
-    pairs: int = 24
+    pairs: int = 16
     layer: int = 14
     scale: float = 1.0
     beta: float = 0.1
-    steps: int = 60
-    batch: int = 4
-    rate: float = 5e-3
+    steps: int = 24
+    batch: int = 2
+    rate: float = 0.05
     given: int = 60
     tokens: int = 40
     refresh: int = 20
