@@ -16,6 +16,7 @@ follow each other, and a figure is the median ratio within rounds.
 
 from __future__ import annotations
 
+import itertools
 import random
 import tempfile
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ from peft import LoraConfig, get_peft_model
 from ipse import tensors
 from ipse.backends.local import LocalBackend
 from ipse.backends.local.loop import Limits
-from ipse.plan import Adapter, Fusion, Plan, Sampling
+from ipse.plan import Adapter, Fusion, Plan
 
 CONTEXT = "This person wrote before: I like short answers with one clear reason. " * 8
 
@@ -162,25 +163,26 @@ def zipf(lm: LocalBackend, people: int, tokens: int, repeats: int) -> tuple[floa
         chance = random.Random(0)
         ranks = [1 / (rank + 1) for rank in range(people)]
         count = 8 * (2 if repeats == 1 else 12)
-        eight = [served(i % 8, tokens) for i in range(count)]
-        few.generate(eight)
+        asked = itertools.count()
 
-        def everyone() -> float:
-            drawn = chance.choices(range(people), ranks, k=count)
-            plans = [served(person, tokens) for person in drawn]
+        def serve(drawn: Sequence[int]) -> float:
+            plans = [served(person, next(asked), tokens) for person in drawn]
             return seconds(lambda: few.generate(plans))
 
-        found = rounds(
-            {"eight": lambda: seconds(lambda: few.generate(eight)), "zipf": everyone}, repeats
-        )
+        serve(range(8))
+        calls = {
+            "eight": lambda: serve([i % 8 for i in range(count)]),
+            "zipf": lambda: serve(chance.choices(range(people), ranks, k=count)),
+        }
+        found = rounds(calls, repeats)
         few.close()
     return ratio(found["eight"], found["zipf"])
 
 
-def served(person: int, tokens: int) -> Plan:
-    plan = ask(0, tokens)
-    main = replace(plan.main, adapters=(Adapter(str(person)),))
-    return replace(plan, main=main, sampling=Sampling(max_tokens=tokens))
+def served(person: int, number: int, tokens: int) -> Plan:
+    """Give a person's question, which nobody asked before."""
+    plan = ask(number, tokens)
+    return replace(plan, main=replace(plan.main, adapters=(Adapter(str(person)),)))
 
 
 if __name__ == "__main__":

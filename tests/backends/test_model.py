@@ -59,7 +59,7 @@ def test_scores(embedded):
 def test_everybody_in_one_batch(embedded):
     """The identities of `test_local_identities`, on the real model."""
     core = embedded._language_model().core
-    names = {n: embedded.hold(lora(core, n, n, ("q_proj", "v_proj"), 0.05)) for n in (2, 3, 4)}
+    names = {n: embedded.hold(lora(core, n, n, ("q_proj", "v_proj"), 0.15)) for n in (2, 3, 4)}
     vector = np.random.default_rng(0).standard_normal(core.hidden).astype(np.float32)
     way, short = embedded.hold({"vector": vector}), Sampling(max_tokens=12)
     base = Plan.ask("Name a good breakfast.", system="You cook for one person.", sampling=short)
@@ -67,7 +67,7 @@ def test_everybody_in_one_batch(embedded):
     for rank, name in names.items():
         main = replace(base.main, adapters=(Adapter(name, 0.5 + 0.2 * rank),))
         plans.append(replace(base, main=main))
-    plans.append(replace(base, main=replace(base.main, steering=(Steering(way, 12, 0.5),))))
+    plans.append(replace(base, main=replace(base.main, steering=(Steering(way, 12, 4.0),))))
     two = Fusion("linear", (1.5, -0.5))
     plans.append(replace(base, others=(Plan.ask("Name a good breakfast.").main,), fusion=two))
     alone = [embedded.generate([plan])[0] for plan in plans]

@@ -167,12 +167,15 @@ class Bank:
             return old
         a, b, _ = pairs[0]
         new = (
-            a.new_zeros(len(a), self._slots, a.shape[1], rank),
-            b.new_zeros(len(b), self._slots, rank, b.shape[-1]),
+            a.new_empty(len(a), self._slots, a.shape[1], rank),
+            b.new_empty(len(b), self._slots, rank, b.shape[-1]),
         )
+        used = len(self._rows)  # the other slots are written before they are read
+        for stack in new:
+            stack[:, :used] = 0
         if old:
-            new[0][..., : old[0].shape[-1]] = old[0]
-            new[1][:, :, : old[1].shape[2]] = old[1]
+            new[0][:, :used, :, : old[0].shape[-1]] = old[0][:, :used]
+            new[1][:, :used, : old[1].shape[2]] = old[1][:, :used]
         self._stacks[site] = new
         return new
 
