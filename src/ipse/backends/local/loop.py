@@ -8,10 +8,9 @@ wrong in one request ends that request alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 
 import torch
 
@@ -26,6 +25,8 @@ __all__ = ["Limits", "Loop"]
 
 _LINGER = 5.0
 """Seconds that the thread waits for more before it ends; the next request starts another."""
+
+_LOADER = "ipse-loader"
 
 _AHEAD = 16
 """Requests whose adapters are loaded while they wait for their turn."""
@@ -67,7 +68,7 @@ class Loop:
         self._waiting: list[Request] = []
         self._running: list[Request] = []
         self._thread: Thread | None = None
-        self._loader = ThreadPoolExecutor(1, "ipse-loader")
+        self._loader = ThreadPoolExecutor(1, _LOADER)
         self._closed = False
 
     def submit(self, requests: Sequence[Request]) -> None:
@@ -106,9 +107,11 @@ class Loop:
             self._closed = True
             thread = self._thread
             self._changed.notify_all()
-        if thread is not None:
+        # Whoever lets go of a backend last closes it, and that may be a thread of its own.
+        foreign = current_thread() is not thread and not current_thread().name.startswith(_LOADER)
+        if thread is not None and foreign:
             thread.join()
-        self._loader.shutdown(wait=True, cancel_futures=True)
+        self._loader.shutdown(wait=foreign, cancel_futures=True)
 
     def _refuse_what_never_fits(self, request: Request) -> None:
         answer = request.answer
@@ -146,6 +149,7 @@ class Loop:
             for row, place in zip(rows, request.places, strict=False):
                 place.attachments.release(row.attached)
             request.error = error
+        request.loaded = True
 
     def _load_and_wake(self, request: Request) -> None:
         self._load(request)
@@ -211,12 +215,10 @@ class Loop:
 
     def _settle(self, request: Request) -> None:
         """End a request that gives no answer, unless its load is still under way."""
-        loading = request.loading
-        if loading and not loading.done() and not loading.cancel():
+        if not request.at_rest:
             if not self._closed:
                 return
-            with suppress(Exception):
-                loading.result()
+            wait([request.loading] if request.loading else [])
         request.end(request.error or UsageError("the request was given up"))
 
     def _let_in(self) -> None:
@@ -290,4 +292,4 @@ def _cost(places: Sequence[Place], rows: Sequence[Row]) -> int:
 
 def _actionable(request: Request) -> bool:
     """Say whether a waiting request can be let in or ended now."""
-    return bool(request.rows or request.error or request.cancelled)
+    return bool(request.rows or request.error or (request.cancelled and request.at_rest))

@@ -47,7 +47,8 @@ class Request:
         mailbox: Told each piece of text, and None at the end.
         rows: One a stream, once what they attach is loaded.
         state: `waiting` for its turn, `running`, or `done`.
-        loading: The load that is under way.
+        loading: The load of what its streams attach, once it was asked for.
+        loaded: That load is over.
         error: Why it ended without an answer.
         cancelled: Set by whoever no longer wants it; the loop looks at every step.
     """
@@ -66,6 +67,7 @@ class Request:
         self.rows: tuple[Row, ...] = ()
         self.state: Literal["waiting", "running", "done"] = "waiting"
         self.loading: Future[None] | None = None
+        self.loaded = False
         self.error: Exception | None = None
         self.cancelled = False
 
@@ -73,6 +75,11 @@ class Request:
     def needs_loading(self) -> bool:
         """Whether a stream attaches anything."""
         return any(s.adapters or s.prefix or s.steering for s in self.answer.streams)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no load of it is under way; one that has not begun is called off."""
+        return self.loading is None or self.loaded or self.loading.cancel()
 
     @property
     def read(self) -> bool:
