@@ -203,6 +203,9 @@ def test_adapters_stay_within_their_bytes(lm, shelf):
     with pytest.raises(InvalidPlan, match=r"takes [\d,]+ bytes, but 10 are all"):
         Attachments(core, shelf, 10).acquire(streams[0])
     size.release(one)
+    both = with_(BASE, adapters=(Adapter("n1"), Adapter("n2"))).main
+    with pytest.raises(InvalidPlan, match="are all there is for what plans attach"):
+        Attachments(core, shelf, int(1.5 * size.nbytes)).acquire(both)
 
 
 def test_more_people_than_adapters_in_memory(pico_path, shelf):

@@ -75,6 +75,10 @@ class _Entry:
     pins: int = 0
 
 
+class _Full(Exception):
+    """Everything in memory is in use, and there is no room for more."""
+
+
 class Attachments:
     """The tensors of names, in memory up to a bound."""
 
@@ -91,6 +95,7 @@ class Attachments:
         self._most = most
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._freed = Condition()
+        self._releases = 0
 
     @property
     def nbytes(self) -> int:
@@ -114,18 +119,17 @@ class Attachments:
             UsageError: If there is nothing of that name, or it does not fit the model.
             BackendFailure: If it cannot be loaded.
         """
-        pinned: list[Hashable] = []
-        try:
-            adapters = [
-                (self._pin(("adapter", name), pinned, wanted), weight)
-                for name, weight in _weights(stream).items()
-            ]
-            prefix = self._pin(("prefix", stream.prefix), pinned, wanted) if stream.prefix else None
-            steering = [self._steering(each, pinned, wanted) for each in stream.steering]
-        except BaseException:
-            self._unpin(pinned)
-            raise
-        return Attached(tuple(adapters), prefix, tuple(steering), tuple(pinned))
+        while True:
+            pinned: list[Hashable] = []
+            seen = self._releases
+            try:
+                return self._take(stream, pinned)
+            except _Full:  # who waits holds nothing, or two could wait for each other
+                self._unpin(pinned)
+            except BaseException:
+                self._unpin(pinned)
+                raise
+            self._wait(seen + 1, wanted)
 
     @contextmanager
     def attaching(self, stream: Stream) -> Iterator[Attached]:
@@ -140,32 +144,46 @@ class Attachments:
         """Say that what a stream attaches is no longer in use by it."""
         self._unpin(attached.pinned)
 
-    def _steering(
-        self, one: Steering, pinned: list[Hashable], wanted: Callable[[], bool]
-    ) -> tuple[int, int, Tensor]:
+    def _take(self, stream: Stream, pinned: list[Hashable]) -> Attached:
+        adapters = [
+            (self._pin(("adapter", name), pinned), weight)
+            for name, weight in _weights(stream).items()
+        ]
+        prefix = self._pin(("prefix", stream.prefix), pinned) if stream.prefix else None
+        steering = [self._steering(each, pinned) for each in stream.steering]
+        return Attached(tuple(adapters), prefix, tuple(steering), tuple(pinned))
+
+    def _steering(self, one: Steering, pinned: list[Hashable]) -> tuple[int, int, Tensor]:
         layers = self._network.layers
         if not 0 <= one.layer < layers:
             raise InvalidPlan(f"a steering vector is for layer {one.layer}; there are {layers}")
-        vector: Tensor = self._pin(("steering", one.name), pinned, wanted)
+        vector: Tensor = self._pin(("steering", one.name), pinned)
         return one.layer, one.start, vector * one.scale
 
-    def _pin(self, key: tuple[str, str], pinned: list[Hashable], wanted: Callable[[], bool]) -> Any:
+    def _pin(self, key: tuple[str, str], pinned: list[Hashable]) -> Any:
         with self._freed:
             if key in self._entries:
                 return self._use(key, pinned)
         value = self._load(*key)  # without the lock: the step loop must not wait for a disk
-        if value.nbytes > self._most:
-            raise InvalidPlan(
-                f"the {key[0]} {key[1]!r} takes {value.nbytes:,} bytes, but {self._most:,} are all "
-                "there is for what plans attach"
-            )
         with self._freed:
-            while key not in self._entries and not self._evict(value.nbytes):
-                if not wanted():
-                    raise UsageError("the request was given up")
-                self._freed.wait(0.1)
+            total = sum(self._entries[each].nbytes for each in set(pinned)) + value.nbytes
+            if total > self._most:
+                raise InvalidPlan(
+                    f"up to the {key[0]} {key[1]!r} a stream takes {total:,} bytes, but "
+                    f"{self._most:,} are all there is for what plans attach"
+                )
+            if key not in self._entries and not self._evict(value.nbytes):
+                raise _Full
             self._entries.setdefault(key, _Entry(value, value.nbytes))
             return self._use(key, pinned)
+
+    def _wait(self, releases: int, wanted: Callable[[], bool]) -> None:
+        """Wait until there were more releases than so many."""
+        with self._freed:
+            while self._releases <= releases:
+                self._freed.wait(0.1)
+                if not wanted():
+                    raise UsageError("the request was given up")
 
     def _use(self, key: tuple[str, str], pinned: list[Hashable]) -> Lora | Tensor:
         self._entries[key].pins += 1
@@ -186,6 +204,7 @@ class Attachments:
         with self._freed:
             for key in keys:
                 self._entries[key].pins -= 1
+            self._releases += 1
             self._freed.notify_all()
 
     def _bytes(self) -> int:
