@@ -244,3 +244,19 @@ def test_prefix_and_steering_are_what_they_say(pico, lm, shelf):
     expected = logprobs[range(len(target)), target]
     score = lm.score([plan], ["Because it is so"])[0]
     np.testing.assert_allclose(score.logprobs, expected, atol=1e-4)
+
+
+def test_half_precision_carries_everything(pico_path, shelf):
+    with closing(LocalBackend(str(pico_path), loader=shelf, dtype="bfloat16")) as half:
+        assert all(reply.tokens for reply in half.generate(PLANS))
+        assert all(np.isfinite(score.nats) for score in half.score(PLANS, TARGETS))
+
+
+def test_the_loaded_model_is_left_as_it_was(lm, pico_path):
+    from transformers import AutoModelForCausalLM
+
+    lm.generate(PLANS)
+    with quiet():
+        fresh = AutoModelForCausalLM.from_pretrained(pico_path, dtype=torch.float32).state_dict()
+    for name, weight in lm._language_model().network.state_dict().items():
+        assert torch.equal(weight, fresh[name]), name
