@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 __all__ = ["arguments", "report", "seconds"]
+
+sys.path.append(str(Path(__file__).parents[1]))  # the small model of the tests
 
 
 def arguments(description: str | None) -> argparse.Namespace:

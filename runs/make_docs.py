@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from runs.results_pages import (
 )
 
 from ipse.evaluation.metrics import METRICS
-from ipse.lm import Piece, Progress, Reply
+from ipse.lm import FitSteering, Hidden, Piece, Progress, Reply
 from ipse.methods import METHODS, PRESETS, Method, finish, parse
 from ipse.plan import Plan
 from ipse.records import Kind, Record, User
@@ -49,10 +49,16 @@ _NEEDS = {
     "embed": "an embedder",
     "cut": "the model's tokenizer",
     "generate": "the model, to enroll",
+    "fusion": "a model that fuses readings",
+    "hidden": "the model's hidden states",
+    "fit_steering": "a model that can be trained",
+    "steering": "a model that can be steered",
 }
 _HTTP = {
     "embed": "with an embedding model",
     "cut": "where it has a tokenizer (vLLM), or with `budget=0`",
+    "fusion": "no",
+    "steering": "no",
 }
 
 
@@ -225,6 +231,15 @@ class _Recorder:
         words = text.split()[:limit]
         return Piece(" ".join(words), len(words))
 
+    def hidden(self, ask: Hidden) -> NDArray[np.float32]:
+        self.asked.add("hidden")
+        return np.ones((len(ask.plans), 1), np.float32)
+
+    def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
+        del ask
+        self.asked.add("fit_steering")
+        return np.ones(1, np.float32)
+
 
 def asks(cls: type[Method]) -> set[str]:
     """Find out what a method asks a model for, by running it on a small person.
@@ -233,7 +248,7 @@ def asks(cls: type[Method]) -> set[str]:
         cls: The method.
 
     Returns:
-        Some of `generate`, `embed` and `cut`.
+        Some of `generate`, `embed`, `cut`, `hidden` and `fit_steering`, and what its plan needs.
     """
     start = datetime(2024, 1, 1, tzinfo=UTC)
     records = [
@@ -242,8 +257,9 @@ def asks(cls: type[Method]) -> set[str]:
     ]
     user, lm, method = User("ada", tuple(records)), _Recorder(), cls()
     state = finish(method.enroll(user, None), lm)  # type: ignore[arg-type]
-    finish(method.apply(Plan.ask("tea?"), user, state), lm)  # type: ignore[arg-type]
-    return lm.asked
+    kept = replace(state, artifact="its content's hash") if state else None
+    plan = finish(method.apply(Plan.ask("tea?"), user, kept), lm)  # type: ignore[arg-type]
+    return {*lm.asked, *plan.needs}
 
 
 # The README's demo.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from ipse.backends.echo import EchoBackend
+from ipse.lm import Score
 from ipse.records import Record, User
 from tests.pico import HashEmbedder
 
@@ -42,3 +43,36 @@ def person(user: str = "ada", count: int = 12) -> User:
     )  # fmt: skip
     records = [*others, *(reason(user, n + 1) for n in range(count))]
     return User(user, tuple(sorted(records, key=lambda r: (r.time, r.id))))
+
+
+class StandIn:
+    """An echo that also answers what an echo cannot: scores and vectors, by hashing texts."""
+
+    def __init__(self, lm: EchoBackend) -> None:
+        self.name, self.base, self.embedder, self.carries = (
+            lm.name,
+            lm.base,
+            lm.embedder,
+            lm.carries,
+        )
+        self.generate, self.stream, self.embed, self.cut = lm.generate, lm.stream, lm.embed, lm.cut
+
+    def score(self, plans, targets, on_progress=None):
+        del on_progress
+        return [
+            Score((-float(len(p.main.messages) % 5), -float(len(t) % 7)))
+            for p, t in zip(plans, targets, strict=True)
+        ]
+
+    def hidden(self, ask):
+        return self.embed([f"{ask.layer} {text}" for text in ask.targets])
+
+    def fit_steering(self, ask):
+        return self.embed(ask.chosen).sum(0) - self.embed(ask.rejected).sum(0)
+
+    def attach(self, loader):
+        del loader
+
+    def hold(self, arrays):
+        self.held = dict(arrays)
+        return "held"

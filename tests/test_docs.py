@@ -167,7 +167,7 @@ def test_a_card_lists_every_parameter_with_its_default(name):
     assert rows.keys() == {field.name for field in fields(METHODS[name])}
     for field in fields(METHODS[name]):
         if len(str(field.default)) < 20:  # a whole question is told in other words
-            assert rows[field.name] == str(field.default)
+            assert rows[field.name] == (str(field.default) or '""')
 
 
 def test_what_methods_ask_for_is_found_out():
@@ -175,3 +175,4 @@ def test_what_methods_ask_for_is_found_out():
     assert asks(METHODS["hybrid"]) == {"embed"}
     assert asks(METHODS["lamp"]) == {"cut"}
     assert asks(METHODS["profile"]) == {"generate"}
+    assert asks(METHODS["amulet"]) == {"fusion"}

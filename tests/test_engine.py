@@ -173,6 +173,9 @@ def test_a_method_without_embeddings_never_looks_for_the_embedder(tmp_path):
 
         embedder = base
 
+        def attach(self, loader):
+            """Nothing is loaded."""
+
     with Ipse(tmp_path / "ipse.db", backend=NoModels(), methods="bm25+recent") as me:
         me.remember("ada", "I am allergic to nuts.")
         assert me.plan("ada", "Nuts?").evidence

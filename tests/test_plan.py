@@ -18,12 +18,13 @@ FULL = Plan(
         steering=(Steering("v", 3, 2.0),),
     ),
     others=(Stream((Message("user", "q"),)),),
-    fusion=Fusion("linear", (0.5, 0.5)),
+    fusion=Fusion("power", (0.5, 0.5), (("exponent", -1.0),)),
     sampling=Sampling(max_tokens=5, temperature=0.7, top_p=0.9, seed=4, stop=("\n",)),
     candidates=2,
     evidence=("r1",),
     states=("s1",),
     strength=0.5,
+    generic=Stream((Message("user", "g"),)),
 )
 
 
@@ -35,6 +36,12 @@ def test_a_plan_survives_json(plan):
 def test_a_plan_says_what_it_needs():
     assert FULL.needs == {"fusion", "candidates", "models", "prefix", "adapters", "steering"}
     assert Plan.ask("Why?").needs == frozenset()
+
+
+def test_a_fusion_reads_well_and_can_be_a_key():
+    assert str(FULL.fusion) == "power(0.5, 0.5; exponent=-1)"
+    assert str(Fusion("linear")) == "linear()"
+    assert {FULL.fusion: 1}[Fusion("power", (0.5, 0.5), (("exponent", -1.0),))] == 1
 
 
 def test_context_goes_to_the_end_of_the_system_message():
@@ -78,7 +85,13 @@ def test_the_question_is_the_latest_user_message():
         (lambda: Plan(FULL.main, candidates=0), "candidates"),
         (lambda: Plan(FULL.main, others=(FULL.main,)), "2 streams need a fusion"),
         (lambda: Plan(FULL.main, fusion=Fusion("linear", (1.0, 2.0))), "one weight a stream"),
+        (lambda: Fusion("linear", (math.nan,)), r"must be finite; got linear\(nan\)"),
+        (lambda: Fusion("power", (1.0,), (("exponent", math.inf),)), "must be finite"),
         (lambda: Plan.from_json({"mian": 1}), "not a plan"),
+        (
+            lambda: Plan.from_json(FULL.to_json() | {"fusion": {"kind": "x", "settings": [1]}}),
+            "not a plan",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_refused(make, said):

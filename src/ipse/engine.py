@@ -77,6 +77,7 @@ class Ipse:
         self.system = system
         self.store = store if isinstance(store, Store) else Store.open(store)
         self.lm = open_backend(backend) if isinstance(backend, str) else backend
+        self.lm.attach(self.store.arrays)
         self._lifecycle = Lifecycle(self.store, self.lm)
         self._views: Cache[str, tuple[int, User]] = Cache(_weigh_view, _CACHED)
         self._states: Cache[StateKey, tuple[int, SavedState]] = Cache(_weigh_state, _CACHED)

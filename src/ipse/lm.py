@@ -6,9 +6,9 @@ One narrow protocol, which every backend satisfies and which is all that methods
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from ipse.plan import Need, Plan
 
@@ -16,10 +16,35 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LM", "Cut", "Embed", "Piece", "Progress", "Reply", "Score"]
+__all__ = [
+    "LM",
+    "Cut",
+    "Embed",
+    "FitSteering",
+    "Hidden",
+    "Hold",
+    "Likelihood",
+    "Loader",
+    "Piece",
+    "Progress",
+    "Reply",
+    "Score",
+    "Write",
+]
 
 Progress = Callable[[int, int], None]
 """Told how much is done, and of how much."""
+
+Loader: TypeAlias = "Callable[[str], Mapping[str, NDArray[Any]]]"
+"""Gives the arrays of a state by their content hash (`State.artifact`); what `Store` keeps.
+
+A plan names `<content hash>`, or `<content hash>/<part>` where one state holds several things:
+
+- an adapter is the arrays `<module path>.lora_A` (rank, in) and `<module path>.lora_B` (out, rank)
+  for each module it changes, and `scale`, one number; of a part, all with `<part>/` in front
+- a prefix is the array `prefix` (length, hidden), or the one called `<part>`
+- a steering vector is the array `vector` (hidden,), or the one called `<part>`
+"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +68,85 @@ class Piece:
 
     text: str
     tokens: int
+
+
+@dataclass(frozen=True)
+class Write:
+    """A method's request for the answers to several plans at once: a list of replies."""
+
+    plans: tuple[Plan, ...]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """A method's request for how likely texts are as answers: a list of scores, one a plan."""
+
+    plans: tuple[Plan, ...]
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Hold:
+    """A method's request to hold arrays that no store keeps yet; it is sent a name for plans.
+
+    For learning that has to try what it makes, such as a steering vector at several scales. The
+    backend holds a bounded number of bytes of them, the latest.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A method's request for hidden states, (plans, hidden) float32: one vector a plan.
+
+    Attributes:
+        plans: What is read; of each, its main stream, with what that stream attaches.
+        targets: One text a plan, read as the answer to it; "" reads the prompt alone.
+        layer: The residual stream behind this decoder layer is taken, counted from 0; where a
+            `Steering` of the same layer adds. Negative counts from the last.
+        position: `last` takes the last token that is read, `mean` the mean over the target's
+            tokens, or over the prompt's where the target is "".
+    """
+
+    plans: tuple[Plan, ...]
+    targets: tuple[str, ...]
+    layer: int
+    position: Literal["last", "mean"] = "last"
+
+
+@dataclass(frozen=True)
+class FitSteering:
+    """A method's request for a steering vector trained from preference pairs: (hidden,) float32.
+
+    Bi-directional preference optimization (BiPO, arXiv 2406.00045, eq. 3): with `d` drawn from
+    {-1, 1} at each step, `v` minimizes `-log sigmoid(d beta [log p(chosen | x, d v) / p(chosen | x)
+    - log p(rejected | x, d v) / p(rejected | x)])`, where `d v` is added behind `layer` at every
+    position and the model is frozen. Training begins at `v = 0` and is the same for the same seed.
+
+    Attributes:
+        plans: What comes before each pair; of each, its main stream.
+        chosen: One text a plan: what was preferred.
+        rejected: One text a plan: what it was preferred to.
+        layer: Where the vector is added, counted from 0; negative counts from the last.
+        beta: How far from the frozen model, as in the paper (0.1).
+        steps: Updates of AdamW, under a cosine schedule with warm-up.
+        batch: Pairs an update.
+        rate: The highest learning rate, as in the paper (5e-4) unless changed.
+        decay: AdamW's weight decay, as in the paper (0.05).
+        seed: The order of the pairs and the directions.
+    """
+
+    plans: tuple[Plan, ...]
+    chosen: tuple[str, ...]
+    rejected: tuple[str, ...]
+    layer: int
+    beta: float = 0.1
+    steps: int = 100
+    batch: int = 4
+    rate: float = 5e-4
+    decay: float = 0.05
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,4 +234,20 @@ class LM(Protocol):
 
     def cut(self, text: str, limit: int | None = None) -> Piece:
         """Keep the first `limit` tokens of a text by the language model's own tokenizer."""
+        ...
+
+    def hidden(self, ask: Hidden) -> NDArray[np.float32]:
+        """Give hidden states, (plans, hidden)."""
+        ...
+
+    def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
+        """Train a steering vector from preference pairs, (hidden,)."""
+        ...
+
+    def attach(self, loader: Loader) -> None:
+        """Say where the arrays that plans name are loaded from."""
+        ...
+
+    def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
+        """Hold arrays as a store would keep them, in memory, and give their name for plans."""
         ...

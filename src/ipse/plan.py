@@ -30,7 +30,7 @@ Role = Literal["system", "user", "assistant"]
 
 Need = Literal[
     "generate", "stream", "score", "embed", "cut", "fusion", "adapters", "prefix", "steering",
-    "models", "candidates",
+    "models", "candidates", "hidden", "fit_steering",
 ]  # fmt: skip
 """What a plan can need and a backend can carry."""
 
@@ -64,11 +64,16 @@ class Adapter:
 
 @dataclass(frozen=True)
 class Steering:
-    """A vector to add to the hidden states of one layer, by content-hashed name."""
+    """A vector to add to the hidden states behind one layer, by content-hashed name.
+
+    `start` is the first token it is added at, counted in the prompt as a slice counts: 0 is every
+    token, -1 the prompt's last and all that is written.
+    """
 
     name: str
     layer: int
     scale: float = 1.0
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,13 +131,25 @@ class Fusion:
     """How the next-token distributions of a plan's streams become one.
 
     Attributes:
-        kind: The name of the rule; `linear` is the log-linear mixture
-            `log p = sum_i w_i log p_i` (MOD, arXiv 2406.18853, eq. 7), renormalised.
-        weights: One weight a stream, the main stream's first.
+        kind: The name of the rule; `linear` is `log p = sum_i w_i log p_i`, renormalised. The
+            backend that fuses says which others there are.
+        weights: One weight a stream, the main stream's first. Rules that contrast streams with an
+            anchor have the anchor last, with weight 1. A stream of weight 0 is not read.
+        settings: The rule's own parameters, each by name.
     """
 
     kind: str
     weights: tuple[float, ...] = ()
+    settings: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (*self.weights, *(value for _, value in self.settings)))):
+            raise InvalidPlan(f"weights and settings of a fusion must be finite; got {self}")
+
+    def __str__(self) -> str:
+        weights = ", ".join(f"{weight:g}" for weight in self.weights)
+        settings = ", ".join(f"{name}={value:g}" for name, value in self.settings)
+        return f"{self.kind}({'; '.join(filter(None, (weights, settings)))})"
 
 
 @dataclass(frozen=True)
@@ -175,6 +192,7 @@ class Plan:
         evidence: The ids of the records that are read in it, word for word.
         states: The ids of the states it leans on; each names its own records.
         strength: 0 is the generic model, 1 the method as published.
+        generic: What was read before any method; known while methods are applied, None after.
     """
 
     main: Stream
@@ -185,6 +203,7 @@ class Plan:
     evidence: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     strength: float = 1.0
+    generic: Stream | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
@@ -201,16 +220,7 @@ class Plan:
 
     @classmethod
     def ask(cls, question: str, *, system: str = "", sampling: Sampling | None = None) -> Plan:
-        """Make the generic plan for one question: no personalisation yet.
-
-        Args:
-            question: What is asked.
-            system: The deployment's own system prompt.
-            sampling: How tokens are drawn.
-
-        Returns:
-            The plan.
-        """
+        """Make the generic plan for one question, under the deployment's own system prompt."""
         head = (Message("system", system),) if system else ()
         stream = Stream((*head, Message("user", question)))
         return cls(stream, sampling=sampling or Sampling())
@@ -223,17 +233,15 @@ class Plan:
     @property
     def needs(self) -> frozenset[Need]:
         """What a backend must carry to run this plan, beyond the verb it is run with."""
-        found: set[Need] = set()
-        if self.fusion is not None:
-            found.add("fusion")
-        if self.candidates > 1:
-            found.add("candidates")
-        for stream in self.streams:
-            found |= {"models"} if stream.model else set()
-            found |= {"prefix"} if stream.prefix else set()
-            found |= {"adapters"} if stream.adapters else set()
-            found |= {"steering"} if stream.steering else set()
-        return frozenset(found)
+        needed: dict[Need, bool] = {
+            "fusion": self.fusion is not None,
+            "candidates": self.candidates > 1,
+            "models": any(stream.model for stream in self.streams),
+            "prefix": any(stream.prefix for stream in self.streams),
+            "adapters": any(stream.adapters for stream in self.streams),
+            "steering": any(stream.steering for stream in self.streams),
+        }
+        return frozenset(need for need, is_needed in needed.items() if is_needed)
 
     def with_context(self, text: str, evidence: tuple[str, ...] = ()) -> Plan:
         """Give the plan with a passage for the model to read first, and the records behind it."""
@@ -257,30 +265,22 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """Read a plan from what `to_json` gave.
-
-        Args:
-            data: The plan's fields.
-
-        Returns:
-            The plan.
-
-        Raises:
-            InvalidPlan: If a field is missing, unknown or of the wrong form.
-        """
+        """Read a plan from what `to_json` gave, or raise `InvalidPlan`."""
         try:
             fields = dict(data)
             fields["main"] = _stream(fields["main"])
             fields["others"] = tuple(_stream(s) for s in fields.get("others", ()))
             if fusion := fields.get("fusion"):
-                fields["fusion"] = Fusion(fusion["kind"], tuple(fusion["weights"]))
+                fields["fusion"] = _fusion(fusion)
+            if generic := fields.get("generic"):
+                fields["generic"] = _stream(generic)
             if sampling := fields.get("sampling"):
                 stop = tuple(sampling.get("stop", ()))
                 fields["sampling"] = Sampling(**{**sampling, "stop": stop})
             for name in ("evidence", "states"):
                 fields[name] = tuple(fields.get(name, ()))
             return cls(**fields)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InvalidPlan(f"not a plan: {error}") from error
 
 
@@ -290,3 +290,8 @@ def _stream(data: Mapping[str, Any]) -> Stream:
     fields["adapters"] = tuple(Adapter(**a) for a in fields.get("adapters", ()))
     fields["steering"] = tuple(Steering(**s) for s in fields.get("steering", ()))
     return Stream(**fields)
+
+
+def _fusion(data: Mapping[str, Any]) -> Fusion:
+    settings = tuple((str(name), float(value)) for name, value in data.get("settings", ()))
+    return Fusion(data["kind"], tuple(data.get("weights", ())), settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from threading import Thread
 
@@ -11,7 +12,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipse.backends.local import LocalBackend
 from ipse.backends.local.fusion import fuse, linear
+from ipse.backends.local.loop import Limits
 from ipse.backends.local.sampling import draw, new_generator
 from ipse.backends.local.writing import Writer
 from ipse.errors import InvalidPlan, Unknown
@@ -99,10 +102,12 @@ def test_end_of_turn_finish(pico, model, monkeypatch):
     assert reply.text == model.tokenizer.decode(tokens[:first])
 
 
-def test_batches_over_the_budget(pico, monkeypatch):
-    whole = pico.generate(PLANS)
-    monkeypatch.setattr(type(pico), "_BATCH", 1)
-    assert pico.generate(PLANS) == whole
+@pytest.mark.parametrize(
+    "limits", [Limits(rows=3), Limits(memory=200_000), Limits(reading=5, alone=7), Limits(kept=0)]
+)
+def test_limits_change_no_answer(pico, pico_path, limits):
+    with closing(LocalBackend(str(pico_path), limits=limits)) as tight:
+        assert tight.generate(PLANS * 2) == pico.generate(PLANS * 2)
 
 
 @pytest.mark.parametrize("plan", PLANS[:3])

@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 
 from ipse.backends import open_backend
-from ipse.backends.cache import build_once, is_whole, remembered
+from ipse.backends.cache import build_once, is_whole, recall, remembered
 from ipse.backends.local import LocalBackend, weights
 from ipse.backends.local.embedder import load_embedder
 from ipse.backends.local.model import load_model
@@ -164,6 +164,7 @@ def test_dtypes(pico_path, pico):
         LocalBackend(str(pico_path), dtype="int3")
     plan = Plan.ask("Why?", sampling=Sampling(max_tokens=4))
     assert open_backend("local", model=str(pico_path), dtype="auto").generate([plan])[0].tokens == 4
+    assert recall(f"dtype {pico_path}") in ("bfloat16", "float32")
     half = load_model(pico_path, "bfloat16")
     rough = LocalBackend(str(pico_path), dtype="bfloat16").score([plan], ["Because"])[0].nats
     assert rough == pytest.approx(pico.score([plan], ["Because"])[0].nats, rel=0.05)

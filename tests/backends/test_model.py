@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ipse.backends.local.embedder import embedder_folder
-from ipse.backends.local.weights import embedded_gguf, quiet
-from ipse.plan import Plan, Sampling
+from ipse.backends.local.weights import EMBEDDED, embedded_gguf, model_folder, quiet
+from ipse.plan import Adapter, Fusion, Plan, Sampling, Steering
+from tests.backends.attachments import lora
 from tests.backends.test_local_decode import slow_generate
+from tests.backends.test_local_identities import check_lora
 from tests.backends.test_local_scoring import slow_score
 
 pytestmark = pytest.mark.model
@@ -50,6 +54,37 @@ def test_scores(embedded):
         np.testing.assert_allclose(score.logprobs, slow_score(model, plan, target), atol=1e-3)
     likely, unlikely = embedded.score(plans[:1] * 2, ["Yes, it is.", "Xylophone qua zebra"])
     assert likely.nats < unlikely.nats
+
+
+def test_everybody_in_one_batch(embedded):
+    """The identities of `test_local_identities`, on the real model."""
+    core = embedded._language_model().core
+    names = {n: embedded.hold(lora(core, n, n, ("q_proj", "v_proj"), 0.15)) for n in (2, 3, 4)}
+    vector = np.random.default_rng(0).standard_normal(core.hidden).astype(np.float32)
+    way, short = embedded.hold({"vector": vector}), Sampling(max_tokens=12)
+    base = Plan.ask("Name a good breakfast.", system="You cook for one person.", sampling=short)
+    plans = [base]
+    for rank, name in names.items():
+        main = replace(base.main, adapters=(Adapter(name, 0.5 + 0.2 * rank),))
+        plans.append(replace(base, main=main))
+    plans.append(replace(base, main=replace(base.main, steering=(Steering(way, 12, 4.0),))))
+    two = Fusion("linear", (1.5, -0.5))
+    plans.append(replace(base, others=(Plan.ask("Name a good breakfast.").main,), fusion=two))
+    alone = [embedded.generate([plan])[0] for plan in plans]
+    assert embedded.generate(plans) == alone  # now from cached beginnings, too
+    assert len({reply.text for reply in alone}) > 3
+    for plan, reply in zip(plans, alone, strict=True):
+        assert "".join(embedded.stream(plan)) == reply.text
+    twice = replace(base, others=(base.main,), fusion=two)
+    gone = (Adapter(names[2]), Adapter(names[2], -1.0))
+    cancelled = replace(base, main=replace(base.main, adapters=gone))
+    texts = [reply.text for reply in embedded.generate([twice, cancelled, *plans[1:]])]
+    assert texts[:2] == [alone[0].text] * 2
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_lora_is_pefts(embedded):
+    check_lora(embedded, model_folder(EMBEDDED), 8, ("q_proj", "k_proj", "v_proj", "o_proj"), 0.05)
 
 
 def test_context_and_identity(embedded):

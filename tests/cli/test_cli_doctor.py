@@ -7,7 +7,7 @@ import sys
 import httpx
 import pytest
 
-from ipse.backends.cache import build_once, cache_folder
+from ipse.backends.cache import build_once, cache_folder, note
 
 
 def by_name(ran) -> dict[str, dict[str, str]]:
@@ -34,6 +34,19 @@ def test_the_local_backend_is_looked_at_without_loading_it(run):
     assert "model-abc" in found["model"]["found"]
     assert found["dtype"]["found"] == "float32"
     assert found["embedder"]["status"] == "ok"
+
+
+def test_it_tells_which_dtype_was_faster(run, monkeypatch):
+    monkeypatch.setenv("IPSE_DTYPE", "auto")
+    monkeypatch.setenv("IPSE_MODEL", "m")
+
+    def auto() -> str:
+        ran = run("doctor", "--backend", "local", "--json")
+        return by_name(ran)["dtype"]["found"]
+
+    assert auto() == "auto: to be measured at the first load"
+    note("dtype m", "bfloat16")
+    assert auto() == "auto: bfloat16 at the last load"
 
 
 def test_what_is_missing_fails(run, monkeypatch):

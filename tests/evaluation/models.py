@@ -29,6 +29,9 @@ class HashModel:
             for text in texts
         ]
 
+    def attach(self, loader):
+        self.loader = loader
+
     def stream(self, plan):
         return iter([self.generate([plan])[0].text])
 

@@ -151,3 +151,15 @@ def test_a_task_says_what_it_is(name):
     assert task.name == name or name in FAMILIES
     assert task.measures
     assert (type(task).__doc__ or "").strip()
+
+
+def test_settings_are_chosen_on_people_that_no_result_is_of(root):
+    reported = {p.history.id for p in open_task("ukpconvarg-reason:fit=3", root).people(9)}
+    tuned = open_task("ukpconvarg-reason:fit=3,part=tune", root)
+    asked = {p.history.id for p in tuned.people(9)}
+    learned_from = {user.id for user in tuned.population()}
+    assert (len(reported), len(asked), len(learned_from)) == (2, 3, 0)
+    assert not reported & asked
+    wide = open_task("ukpconvarg-reason:fit=5,part=tune", root)
+    assert len({user.id for user in wide.population()}) == 1
+    assert not {p.history.id for p in wide.people(9)} & {user.id for user in wide.population()}

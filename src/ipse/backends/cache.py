@@ -12,13 +12,14 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
 
 from ipse.errors import StoreFailure
 
-__all__ = ["build_once", "cache_folder", "is_whole", "remembered"]
+__all__ = ["build_once", "cache_folder", "is_whole", "note", "recall", "remembered"]
 
 _MANIFEST = "ipse-manifest.json"
 _PARTIAL = ".partial-"
@@ -93,16 +94,31 @@ def remembered(key: str, measure: Callable[[], str]) -> str:
     Returns:
         The fact. A cache that cannot be written costs a measurement each time, nothing more.
     """
-    path = cache_folder() / "facts" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    known = recall(key)
+    if known is not None:
+        return known
+    fact = measure()
+    note(key, fact)
+    return fact
+
+
+def recall(key: str) -> str | None:
+    """Give a fact that was kept; None where none was."""
     try:
-        return path.read_text("utf-8")
+        return _fact(key).read_text("utf-8")
     except (OSError, ValueError):
-        fact = measure()
-    try:
+        return None
+
+
+def note(key: str, fact: str) -> None:
+    """Keep a small fact; where the cache cannot be written, it is not kept."""
+    path = _fact(key)
+    partial = path.with_suffix(f".{uuid.uuid4().hex[:8]}")
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{uuid.uuid4().hex[:8]}")
         partial.write_text(fact, "utf-8")
         partial.replace(path)
-    except OSError:
-        return fact
-    return fact
+
+
+def _fact(key: str) -> Path:
+    return cache_folder() / "facts" / hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -16,13 +16,14 @@ from ipse.plan import NEEDS, Need, Plan
 __all__ = ["CARRIED", "Carrier", "Known", "require"]
 
 CARRIED: dict[str, frozenset[Need]] = {
-    "echo": frozenset(NEEDS) - {"score"},
+    "echo": frozenset(NEEDS) - {"score", "hidden", "fit_steering"},
     "http": frozenset({"generate", "stream", "score", "embed", "cut", "candidates"}),
-    "local": frozenset({"generate", "stream", "score", "embed", "cut", "fusion", "candidates"}),
+    "local": frozenset(NEEDS),
 }
 """What each backend carries at most; settings and servers can make it less.
 
-The echo shows a plan instead of running it, and shows everything; it has no probabilities.
+The echo shows a plan instead of running it, and shows everything; it has no probabilities
+and no hidden states.
 """
 
 

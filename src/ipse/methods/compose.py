@@ -58,14 +58,14 @@ def personalize(generic: Plan, user: User, learned: Sequence[Learned], lm: LM) -
     """
     if generic.strength == 0:
         return generic
-    plan = generic
+    plan = start = replace(generic, generic=generic.main)
     for item in learned:
         before = plan
         plan = finish(item.method.apply(before, user.allowing(item.method.use), item.state), lm)
         _check_slots(before, plan, item.method)
         if item.state_id and plan != before:
             plan = replace(plan, states=(*plan.states, item.state_id))
-    return dial(generic, plan)
+    return generic if plan == start else dial(generic, replace(plan, generic=None))
 
 
 def dial(generic: Plan, personal: Plan) -> Plan:
@@ -73,6 +73,7 @@ def dial(generic: Plan, personal: Plan) -> Plan:
 
     `log p = s log p_personal + (1 - s) log p_generic`, renormalized: at 0 the generic model's text
     token for token, at 1 the method as published. A plan with a fusion of its own already obeys it.
+    Where nothing but hidden states are steered, the vectors are scaled, and nothing is read twice.
 
     Args:
         generic: The plan without methods.
@@ -84,6 +85,10 @@ def dial(generic: Plan, personal: Plan) -> Plan:
     strength = personal.strength
     if strength == 1 or personal.fusion is not None or personal == generic:
         return personal
+    main = personal.main
+    if replace(main, steering=()) == generic.main:
+        steering = tuple(replace(each, scale=each.scale * strength) for each in main.steering)
+        return replace(personal, main=replace(main, steering=steering))
     weights = (strength, 1 - strength)
     return replace(personal, others=(generic.main,), fusion=Fusion("linear", weights))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
-from ipse.lm import LM, Cut, Embed, Progress
+from ipse.lm import LM, Cut, Embed, FitSteering, Hidden, Hold, Likelihood, Progress, Write
 from ipse.methods.base import Ask, Steps
 from ipse.plan import Plan
 
@@ -59,16 +60,45 @@ def finish_all(tasks: Sequence[T | Steps[T]], lm: LM, progress: Progress | None 
 
 
 def _answer(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[int, Any]:
-    answers: dict[int, Any] = {}
-    plans = {place: ask for place, ask in asked.items() if isinstance(ask, Plan)}
-    if plans:
-        answers |= zip(plans, lm.generate(list(plans.values()), progress), strict=True)
+    answers = _written(asked, lm, progress) | _scored(asked, lm, progress)
     embeds = {place: ask for place, ask in asked.items() if isinstance(ask, Embed)}
     if embeds:
         vectors = lm.embed([text for ask in embeds.values() for text in ask.texts])
         start = 0
-        for place, ask in embeds.items():
-            answers[place] = vectors[start : start + len(ask.texts)]
-            start += len(ask.texts)
-    cuts = {place: ask for place, ask in asked.items() if isinstance(ask, Cut)}
-    return answers | {place: lm.cut(cut.text, cut.limit) for place, cut in cuts.items()}
+        for place, embed in embeds.items():
+            answers[place] = vectors[start : start + len(embed.texts)]
+            start += len(embed.texts)
+    for place, ask in asked.items():
+        if isinstance(ask, Cut):
+            answers[place] = lm.cut(ask.text, ask.limit)
+        elif isinstance(ask, Hidden):
+            answers[place] = lm.hidden(ask)
+        elif isinstance(ask, Hold):
+            answers[place] = lm.hold(ask.arrays)
+        elif isinstance(ask, FitSteering):
+            answers[place] = lm.fit_steering(ask)
+    return answers
+
+
+def _written(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[int, Any]:
+    """Write all answers that are asked for, in one batch."""
+    plans: list[Plan] = []
+    for ask in asked.values():
+        plans += [ask] if isinstance(ask, Plan) else ask.plans if isinstance(ask, Write) else ()
+    replies = iter(lm.generate(plans, progress) if plans else ())
+    answers: dict[int, Any] = {}
+    for place, ask in asked.items():
+        if isinstance(ask, Plan):
+            answers[place] = next(replies)
+        elif isinstance(ask, Write):
+            answers[place] = list(islice(replies, len(ask.plans)))
+    return answers
+
+
+def _scored(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[int, Any]:
+    """Score all texts that are asked about, in one batch."""
+    asks = {place: ask for place, ask in asked.items() if isinstance(ask, Likelihood)}
+    plans = [plan for ask in asks.values() for plan in ask.plans]
+    targets = [target for ask in asks.values() for target in ask.targets]
+    scores = iter(lm.score(plans, targets, progress) if plans else ())
+    return {place: list(islice(scores, len(ask.plans))) for place, ask in asks.items()}

@@ -35,6 +35,7 @@ class Store:
 
     def __init__(self, database: Database, artifacts: Artifacts) -> None:
         self._database, self._artifacts = database, artifacts
+        self.arrays = artifacts.load  # what `State.artifact` names, for backends to attach
 
     @classmethod
     def open(cls, where: str | Path) -> Store:

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
-from typing import ClassVar, get_args
+from queue import SimpleQueue
+from threading import RLock
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ipse import tensors
+from ipse.backends.cache import note
 from ipse.backends.carry import CARRIED, require
-from ipse.backends.local.decode import answers, decode, reply
+from ipse.backends.local.answers import Answer, answers, reply
+from ipse.backends.local.attached import Attachments
 from ipse.backends.local.embedder import EMBEDDER, Embedder, embedder_folder, load_embedder
+from ipse.backends.local.loop import Limits, Loop
 from ipse.backends.local.model import Dtype, LanguageModel, load_model, weight_files
+from ipse.backends.local.requests import Mailbox, Place, Request
 from ipse.backends.local.scoring import score
-from ipse.backends.local.sharing import batches
+from ipse.backends.local.steering import fit_steering, hidden
 from ipse.backends.local.weights import EMBEDDED, content_hash, embedded_gguf, log, model_folder
-from ipse.errors import BackendFailure, unknown
-from ipse.lm import Piece, Progress, Reply, Score
+from ipse.cache import Cache
+from ipse.errors import BackendFailure, InvalidPlan, UsageError, unknown
+from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 
 __all__ = ["LocalBackend"]
+
+_HELD = 64 << 20
+"""The most bytes of arrays that are held for methods while they learn."""
 
 
 class LocalBackend:
@@ -33,15 +44,11 @@ class LocalBackend:
         carries: What it can do.
         model: The embedded model's name, a Hugging Face id or a folder.
         dtype: The number format of the weights.
+        limits: How much may be under way at once.
     """
 
     name: str = "local"
     carries: frozenset[Need] = CARRIED["local"]
-
-    _BATCH: ClassVar[int] = 16384
-    """Tokens whose keys and values are held while writing, padding included."""
-    _ROWS: ClassVar[int] = 32
-    """Answers written at once."""
 
     def __init__(
         self,
@@ -49,6 +56,8 @@ class LocalBackend:
         *,
         dtype: Dtype = "float32",
         embedder: str | None = None,
+        loader: Loader | None = None,
+        limits: Limits | None = None,
         notify: Callable[[str], None] = log.info,
     ) -> None:
         """Choose a model; nothing is loaded yet.
@@ -59,17 +68,39 @@ class LocalBackend:
                 measured once. `bfloat16` reads about twice as fast, but its rounding makes an
                 answer depend on what else is in the batch; `float32` keeps every promise.
             embedder: A folder with another mean-pooled encoder.
+            loader: Gives what plans attach by name; an engine attaches its store's.
+            limits: How much may be under way at once.
             notify: Told what is about to take long.
         """
         if dtype not in get_args(Dtype):
             raise unknown("dtype", dtype, get_args(Dtype))
         self.model = model
         self.dtype = dtype
+        self.limits = limits or Limits()
         self._notify = notify
+        self._loader = loader
+        self._held: Cache[str, Mapping[str, NDArray[Any]]] = Cache(_weigh, _HELD)
         self._embedder_folder = Path(embedder) if embedder else None
-        self._loading = Lock()
-        self._loaded: LanguageModel | None = None
+        self._loading = RLock()
+        self._places: dict[str, Place] = {}
         self._loaded_embedder: Embedder | None = None
+        self._loop = Loop(self.limits)
+        # A thread that runs a model while the interpreter ends would take the process down.
+        self._end = weakref.finalize(self, self._loop.close)
+
+    def attach(self, loader: Loader) -> None:
+        """Say where what plans name is loaded from."""
+        self._loader = loader
+
+    def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
+        """Hold arrays as a store would keep them, in memory, and give their name for plans."""
+        name = tensors.content_hash(arrays)
+        self._held.put(name, arrays)
+        return name
+
+    def close(self) -> None:
+        """End what is under way, and take nothing in any more."""
+        self._end()
 
     @cached_property
     def base(self) -> str:
@@ -89,7 +120,7 @@ class LocalBackend:
         return f"{name}@{content_hash(weight_files(folder))}"
 
     def generate(self, plans: Sequence[Plan], on_progress: Progress | None = None) -> list[Reply]:
-        """Answer every plan, many in one batch.
+        """Answer every plan, in one batch with whatever else is under way.
 
         Args:
             plans: The plans.
@@ -100,23 +131,20 @@ class LocalBackend:
         """
         require(self, plans, "generate")
         model = self._language_model()
+        mailbox: Mailbox = SimpleQueue()
         drawn = [answers(model, plan) for plan in plans]
-        each = [answer for group in drawn for answer in group]
-        rows = max((len(answer.prompts) for answer in each), default=1)  # of one answer
-        done = 0
-        for batch in batches([answer.size for answer in each], self._BATCH // rows, self._ROWS):
-            for _ in decode(model, [each[i] for i in batch]):
-                pass
-            done += len(batch)
+        requests = [self._request(answer, mailbox) for group in drawn for answer in group]
+        for done, _ in enumerate(self._finished(requests, mailbox), 1):
             if on_progress:
-                on_progress(done, len(each))
+                on_progress(done, len(requests))
         return [reply(group) for group in drawn]
 
     def stream(self, plan: Plan) -> Iterator[str]:
         """Answer one plan in pieces; of several candidates, the first."""
         require(self, [plan], "stream")
-        model = self._language_model()
-        return (piece for _, piece in decode(model, answers(model, plan)[:1]))
+        mailbox: Mailbox = SimpleQueue()
+        answer = answers(self._language_model(), plan)[0]
+        return self._pieces([self._request(answer, mailbox)], mailbox)
 
     def score(
         self,
@@ -135,7 +163,18 @@ class LocalBackend:
             One score a plan.
         """
         require(self, plans, "score")
-        return score(self._language_model(), plans, targets, on_progress)
+        self._language_model()
+        return score(self._place, plans, targets, on_progress)
+
+    def hidden(self, ask: Hidden) -> NDArray[np.float32]:
+        """Give hidden states, (plans, hidden)."""
+        require(self, ask.plans, "hidden")
+        return hidden(self._place, ask)
+
+    def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
+        """Train a steering vector from preference pairs, (hidden,)."""
+        require(self, ask.plans, "fit_steering")
+        return fit_steering(self._place, ask)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Give unit vectors of shape (texts, width)."""
@@ -145,15 +184,83 @@ class LocalBackend:
         """Keep the first `limit` tokens of a text by the language model's own tokenizer."""
         return self._language_model().cut(text, limit)
 
+    def _finished(self, requests: Sequence[Request], mailbox: Mailbox) -> Iterator[Request]:
+        """Run requests, and give each as it is done; the first error ends them all."""
+        for request, piece in self._letters(requests, mailbox):
+            if piece is None:
+                yield request
+
+    def _pieces(self, requests: Sequence[Request], mailbox: Mailbox) -> Iterator[str]:
+        for _, piece in self._letters(requests, mailbox):
+            if piece is not None:
+                yield piece
+
+    def _letters(
+        self, requests: Sequence[Request], mailbox: Mailbox
+    ) -> Iterator[tuple[Request, str | None]]:
+        left = len(requests)
+        self._loop.submit(requests)
+        try:
+            while left:
+                request, piece = mailbox.get()
+                if request.error:
+                    raise request.error
+                left -= piece is None
+                yield request, piece
+        finally:
+            if left:
+                self._loop.cancel(requests)
+
+    def _request(self, answer: Answer, mailbox: Mailbox) -> Request:
+        return Request(answer, [self._place(s.model) for s in answer.streams], mailbox)
+
     def _language_model(self) -> LanguageModel:
+        return self._place().model
+
+    def _place(self, name: str | None = None) -> Place:
+        """Give where a model is run, loading it if need be; None is the backend's own."""
         with self._loading:
-            if self._loaded is None:
-                folder = model_folder(self.model, self._notify)
-                self._loaded = load_model(folder, self.dtype, self.base)
-            return self._loaded
+            name = name or self.model
+            if name not in self._places:
+                model = self._load(name)
+                attachments = Attachments(model.core, self._arrays, self.limits.attached)
+                self._places[name] = Place(model, attachments, self.limits.kept)
+            return self._places[name]
+
+    def _arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
+        """Give the arrays of a name: those held here, or those of a store."""
+        held = self._held.get(name)
+        if held is not None:
+            return held
+        if self._loader is None:
+            raise UsageError(
+                f"the plan names {name!r}, and this backend has no store to load it from. "
+                "Open it with Ipse(store, backend), or call attach(loader)"
+            )
+        return self._loader(name)
+
+    def _load(self, name: str) -> LanguageModel:
+        folder = model_folder(name, self._notify)
+        if name == self.model:
+            model = load_model(folder, self.dtype, self.base)
+            if self.dtype == "auto":  # the doctor tells which it was
+                note(f"dtype {name}", str(model.core.dtype).removeprefix("torch."))
+            return model
+        own, other = self._language_model(), load_model(folder, self.dtype)
+        if own.tokenizer.get_vocab() != other.tokenizer.get_vocab():
+            raise InvalidPlan(
+                f"a stream's model {name!r} has another tokenizer than {self.model!r}; streams are "
+                "fused token by token, so they need the same"
+            )
+        return other
 
     def _text_embedder(self) -> Embedder:
         with self._loading:
             if self._loaded_embedder is None:
                 self._loaded_embedder = load_embedder(self._embedder_folder)
             return self._loaded_embedder
+
+
+def _weigh(arrays: Mapping[str, NDArray[Any]]) -> int:
+    """Give how many bytes arrays take."""
+    return sum(array.nbytes for array in arrays.values())

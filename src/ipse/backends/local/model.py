@@ -17,9 +17,14 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ipse.backends.cache import remembered
+from ipse.backends.local.attached import Attached
+from ipse.backends.local.attention import Attention, Span
+from ipse.backends.local.chunks import Chunk, inputs, reading_adapters, steer
+from ipse.backends.local.lora import Extras
+from ipse.backends.local.network import Network
 from ipse.backends.local.weights import quiet
 from ipse.errors import BackendFailure, InvalidPlan
 from ipse.lm import Piece
@@ -38,13 +43,15 @@ class LanguageModel:
     """A model with its tokenizer.
 
     Attributes:
-        network: The network, frozen and in evaluation mode.
+        network: The network as `transformers` loads it, frozen and in evaluation mode.
         tokenizer: The tokenizer, with a chat template.
+        core: The same weights, as we run them.
         turn: Held during each forward pass.
     """
 
     network: Any
     tokenizer: Any
+    core: Network
     turn: Lock = field(default_factory=Lock, repr=False)
 
     @cached_property
@@ -120,45 +127,29 @@ class LanguageModel:
     @torch.inference_mode()
     def read(
         self,
-        ids: Tensor,
-        cache: DynamicCache | None = None,
-        mask: Tensor | None = None,
-        positions: Tensor | None = None,
+        chunks: Sequence[Chunk],
+        layers: int | None = None,
     ) -> Tensor:
-        """Run the network's trunk.
+        """Read tokens of many rows.
 
         Args:
-            ids: The tokens, (batch, length).
-            cache: The keys and values of what was read before; grows.
-            mask: 1 where there is a token and 0 where there is padding, (batch, past + length);
-                without one, everything is a token.
-            positions: Each token's place in its text, (batch, length); without them, one after
-                another behind the cache.
+            chunks: The tokens, end to end.
+            layers: How many layers to run; None runs all, and the norm behind them.
 
         Returns:
-            The hidden states, (batch, length, hidden).
+            The states, (tokens, hidden).
         """
         with self.turn:
-            output = self.network.base_model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=cache is not None,
-            )
-        hidden: Tensor = output.last_hidden_state  # (batch, length, hidden)
-        return hidden
+            x, places = inputs(self.core, chunks)
+            spans = [chunk.span for chunk in chunks]
+            adapters = Extras((), reading_adapters(chunks))
+            return self.core.run(x, places, Attention((), spans), adapters, steer(chunks), layers)
 
     @torch.inference_mode()
     def logprobs(self, hidden: Tensor) -> Tensor:
         """Give next-token log-probabilities in nats, float32: (..., hidden) to (..., vocab)."""
         with self.turn:
-            logits: Tensor = self.network.get_output_embeddings()(hidden)  # (..., vocab)
-            return torch.log_softmax(logits.float(), dim=-1)
-
-    def new_cache(self) -> DynamicCache:
-        """Give an empty cache of keys and values."""
-        return DynamicCache(config=self.network.config)
+            return torch.log_softmax(self.core.logits(hidden), dim=-1)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -186,7 +177,7 @@ def load_model(folder: Path, dtype: Dtype = "auto", identity: str = "") -> Langu
     model = _open(folder, dtype)
     if not model.tokenizer.chat_template:
         raise BackendFailure(f"the model in {str(folder)!r} has no chat template; use a chat model")
-    _check_head(model)
+    _check_core(model)
     return model
 
 
@@ -204,27 +195,35 @@ def _open(folder: Path, dtype: str) -> LanguageModel:
             "If this is Ipse's cache, delete that folder: it is made again at the next use"
         ) from error
     network.eval().requires_grad_(False)
-    return LanguageModel(network.to("cuda") if torch.cuda.is_available() else network, tokenizer)
+    network = network.to("cuda") if torch.cuda.is_available() else network
+    return LanguageModel(network, tokenizer, Network(network))
 
 
-def _check_head(model: LanguageModel) -> None:
-    # Some architectures scale or cap their logits after the head, which `logprobs` would leave out.
-    ids = torch.tensor([[0, 1, 2]], device=model.device)
+def _check_core(model: LanguageModel) -> None:
+    """Refuse a model that ours reads otherwise than `transformers` does."""
+    ids = list(range(8))
     with torch.inference_mode():
-        stated = torch.log_softmax(model.network(ids, use_cache=False).logits.float(), dim=-1)
-    if not torch.allclose(model.logprobs(model.read(ids)), stated, atol=0.1):
+        logits = model.network(torch.tensor([ids], device=model.device), use_cache=False).logits[0]
+    stated = torch.log_softmax(logits.float(), dim=-1)
+    if not torch.allclose(model.logprobs(model.read([_plain(ids)])), stated, atol=0.1):
         kind = model.network.config.model_type
-        raise BackendFailure(f"models of type {kind!r} transform their logits; not carried yet")
+        raise BackendFailure(
+            f"models of type {kind!r} are not carried yet: they are not quite shaped like Llama"
+        )
+
+
+def _plain(ids: Sequence[int]) -> Chunk:
+    return Chunk(ids, 0, Span(0, len(ids)), Attached(), ())
 
 
 def _faster(folder: Path) -> str:
     seconds: dict[str, float] = {}
     for name in ("float32", "bfloat16"):
         model = _open(folder, name)
-        ids = torch.ones(2, 128, dtype=torch.long, device=model.device)  # (batch, length)
-        model.read(ids)
+        ids = [1] * 256
+        model.read([_plain(ids)])
         start = time.perf_counter()
-        model.read(ids)
+        model.read([_plain(ids)])
         seconds[name] = time.perf_counter() - start
     return min(seconds, key=lambda name: seconds[name])
 

@@ -6,40 +6,53 @@ which costs most, runs at the target's places only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
+from ipse.backends.local.attached import Attached, shape_key
+from ipse.backends.local.attention import Past, Span
+from ipse.backends.local.chunks import PLACE, Chunk, Steered
 from ipse.backends.local.fusion import fuse, live_streams
 from ipse.backends.local.model import LanguageModel
+from ipse.backends.local.requests import Place
 from ipse.backends.local.sharing import Row, batches, groups
 from ipse.lm import Progress, Score
-from ipse.plan import Plan
+from ipse.plan import Plan, Stream
 
-__all__ = ["score"]
+__all__ = ["Places", "score"]
+
+Places: TypeAlias = Callable[[str | None], Place]
+"""Gives where a model is run, by its name; None is the backend's own."""
 
 _WINDOW = 1024
 """Items whose hidden states are in memory together."""
 
 _READ = 2048
-"""Tokens read in one forward pass, padding included."""
-
-_HELD = 32768
-"""Tokens whose keys and values are held in one forward pass, a shared beginning once a row."""
+"""Tokens read in one forward pass."""
 
 _HEAD = 256
 """Places at which the head runs in one go; each takes 4 bytes a vocabulary entry."""
 
 
 @dataclass(frozen=True)
+class _Reading:
+    """What one stream of a plan reads: its prompt and the target."""
+
+    stream: Stream
+    ids: tuple[int, ...]
+    start: int
+
+
+@dataclass(frozen=True)
 class _Item:
-    rows: tuple[Row, ...]
+    rows: tuple[_Reading, ...]
     kind: str
     weights: tuple[float, ...]
+    settings: tuple[tuple[str, float], ...]
     target: tuple[int, ...]
 
     @property
@@ -52,7 +65,7 @@ class _Item:
 
 
 def score(
-    model: LanguageModel,
+    places: Places,
     plans: Sequence[Plan],
     targets: Sequence[str],
     on_progress: Progress | None = None,
@@ -60,7 +73,7 @@ def score(
     """Give the log-probability of each target as the answer to its plan.
 
     Args:
-        model: The model.
+        places: Gives where a model is run, by its name; None is the backend's own.
         plans: What comes before the targets.
         targets: One text a plan; the end of the turn is not part of it.
         on_progress: Told how many rows are read, and of how many: one a stream of a plan.
@@ -68,7 +81,8 @@ def score(
     Returns:
         One score a plan.
     """
-    items = [_item(model, plan, text) for plan, text in zip(plans, targets, strict=True)]
+    own = places(None).model
+    items = [_item(own, plan, text) for plan, text in zip(plans, targets, strict=True)]
     total = sum(len(item.rows) for item in items)
     scores: list[Score] = []
     done = 0
@@ -76,12 +90,12 @@ def score(
         window = items[first : first + _WINDOW]
         rows = [row for item in window for row in item.rows]
         states: dict[int, Tensor] = {}
-        for found in _read(model, rows):
+        for found in _read(places, rows):
             states.update(found)
             if on_progress:
                 on_progress(done + len(states), total)
         done += len(rows)
-        scores.extend(_finish(model, window, [states[i] for i in range(len(rows))]))
+        scores.extend(_finish(places, window, [states[i] for i in range(len(rows))]))
     return scores
 
 
@@ -92,62 +106,82 @@ def _item(model: LanguageModel, plan: Plan, text: str) -> _Item:
     for stream in streams:
         prompt = model.prompt(stream.messages)
         model.fits(len(prompt), len(target))
-        rows.append(Row((*prompt, *target), len(prompt)))
+        rows.append(_Reading(stream, (*prompt, *target), len(prompt)))
     kind = plan.fusion.kind if plan.fusion else ""
-    return _Item(tuple(rows), kind, weights, target)
+    settings = plan.fusion.settings if plan.fusion else ()
+    return _Item(tuple(rows), kind, weights, settings, target)
 
 
-def _read(model: LanguageModel, rows: Sequence[Row]) -> Iterator[dict[int, Tensor]]:
-    """Read rows batch by batch, and give each one's states, (target, hidden), by its index."""
+def _read(places: Places, rows: Sequence[_Reading]) -> Iterator[dict[int, Tensor]]:
+    """Read rows shape by shape, and give each one's states, (target, hidden), by its index."""
+    shapes: dict[Hashable, list[int]] = {}
+    for i, row in enumerate(rows):
+        # Where steering begins may be counted from the prompt's end.
+        length = row.start if any(s.start < 0 for s in row.stream.steering) else 0
+        shapes.setdefault((row.stream.model, shape_key(row.stream), length), []).append(i)
+    for members in shapes.values():
+        first = rows[members[0]]
+        place = places(first.stream.model)
+        with place.attachments.attaching(first.stream) as attached:
+            steering = attached.steered(first.start)
+            alike = [_row(rows[i], attached) for i in members]
+            for found in _read_alike(place.model, alike, attached, steering):
+                yield {members[i]: states for i, states in found.items()}
+
+
+def _row(reading: _Reading, attached: Attached) -> Row:
+    ahead = attached.length
+    return Row((*(PLACE,) * ahead, *reading.ids), reading.start + ahead)
+
+
+def _read_alike(
+    model: LanguageModel, rows: Sequence[Row], attached: Attached, steering: Sequence[Steered]
+) -> Iterator[dict[int, Tensor]]:
+    """Read rows that attach the same, batch by batch; what beginnings share, once."""
     for group in groups(rows):
-        cache = None
+        past = None
         if group.shared:
-            ids = torch.tensor([rows[group.rows[0]].ids[: group.shared]], device=model.device)
-            cache = model.new_cache()
-            model.read(ids, cache)
+            past = Past(model.core, group.shared)
+            ids = rows[group.rows[0]].ids[: group.shared]
+            model.read([Chunk(ids, 0, Span(0, len(ids), past, keep=True), attached, steering)])
+            past.length = group.shared
         lengths = [len(rows[i].inputs) - group.shared for i in group.rows]
-        most = max(1, _HELD // (group.shared + max(lengths)))
-        for batch in batches(lengths, _READ, most):
+        for batch in batches(lengths, _READ, len(lengths)):
             chosen = [group.rows[i] for i in batch]
-            states = _read_batch(model, [rows[i] for i in chosen], group.shared, cache)
-            yield dict(zip(chosen, states, strict=True))
+            chunks: list[Chunk] = []
+            for i in chosen:
+                ids = rows[i].inputs[group.shared :]
+                start = chunks[-1].lines.stop if chunks else 0
+                span = Span(start, len(ids), past)
+                chunks.append(Chunk(ids, group.shared, span, attached, steering))
+            hidden = model.read(chunks)  # (tokens, hidden)
+            yield {
+                # Cloned, for a view would keep the whole batch in memory.
+                i: hidden[chunk.lines][rows[i].start - 1 - group.shared :].clone()
+                for i, chunk in zip(chosen, chunks, strict=True)
+            }
 
 
-def _read_batch(
-    model: LanguageModel, rows: Sequence[Row], shared: int, cache: DynamicCache | None
-) -> list[Tensor]:
-    # Padding on the right, and causal attention: no token sees any, so no mask is needed.
-    width = max(len(row.inputs) for row in rows) - shared
-    ids = torch.zeros(len(rows), width, dtype=torch.long)  # (batch, length)
-    for line, row in zip(ids, rows, strict=True):
-        line[: len(row.inputs) - shared] = torch.tensor(row.inputs[shared:])
-    past = _repeat(cache, len(rows)) if cache else None
-    hidden = model.read(ids.to(model.device), past)  # (batch, length, hidden)
-    # Cloned, for a view would keep the whole batch in memory.
-    return [
-        states[row.start - 1 - shared : len(row.inputs) - shared].clone()
-        for states, row in zip(hidden, rows, strict=True)
-    ]
-
-
-def _repeat(cache: DynamicCache, times: int) -> DynamicCache:
-    """Give a cache with its one row repeated; what it was made from stays as it is."""
-    repeated = deepcopy(cache)
-    repeated.batch_repeat_interleave(times)
-    return repeated
-
-
-def _finish(
-    model: LanguageModel, items: Sequence[_Item], states: Sequence[Tensor]
-) -> Iterator[Score]:
+def _finish(places: Places, items: Sequence[_Item], states: Sequence[Tensor]) -> Iterator[Score]:
     row = 0
     for chunk in _chunks(items):
-        count = sum(len(item.rows) for item in chunk)
-        hidden = torch.cat([*states[row : row + count]])  # (places, hidden)
-        logprobs = torch.split(model.logprobs(hidden), [item.places for item in chunk])
-        for item, found in zip(chunk, logprobs, strict=True):
-            yield Score(_target(item, found), item.prompt_tokens)
-        row += count
+        rows = [each for item in chunk for each in item.rows]
+        logprobs = iter(_logprobs(places, rows, states[row : row + len(rows)]))
+        for item in chunk:
+            streams = torch.stack([next(logprobs) for _ in item.rows])  # (streams, target, vocab)
+            yield Score(_target(item, streams), item.prompt_tokens)
+        row += len(rows)
+
+
+def _logprobs(places: Places, rows: Sequence[_Reading], states: Sequence[Tensor]) -> list[Tensor]:
+    """Give each row's distributions, (target, vocab), by the head of its own model."""
+    found: dict[int, Tensor] = {}
+    for name in {row.stream.model for row in rows}:
+        chosen = [i for i, row in enumerate(rows) if row.stream.model == name]
+        every = places(name).model.logprobs(torch.cat([states[i] for i in chosen]))
+        parts = torch.split(every, [len(states[i]) for i in chosen])
+        found.update(zip(chosen, parts, strict=True))
+    return [found[i] for i in range(len(rows))]
 
 
 def _chunks(items: Sequence[_Item]) -> Iterator[list[_Item]]:
@@ -163,11 +197,10 @@ def _chunks(items: Sequence[_Item]) -> Iterator[list[_Item]]:
         yield chunk
 
 
-def _target(item: _Item, logprobs: Tensor) -> tuple[float, ...]:
+def _target(item: _Item, streams: Tensor) -> tuple[float, ...]:
     if not item.target:
         return ()
-    streams = logprobs.view(len(item.rows), len(item.target), -1)  # (streams, target, vocab)
-    fused = fuse(item.kind, streams, item.weights)  # (target, vocab)
+    fused = fuse(item.kind, streams, item.weights, item.settings)  # (target, vocab)
     target = torch.tensor(item.target, device=fused.device)
     found: list[float] = fused.gather(-1, target[:, None])[:, 0].tolist()
     return tuple(found)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from ipse.errors import UsageError
 from ipse.evaluation.task import Item, Person, Source, Split, split
@@ -17,7 +18,9 @@ from ipse.importers import read, sample_path, ukpconvarg
 from ipse.importers.ukpconvarg import Argument
 from ipse.records import Kind, Record, User
 
-__all__ = ["UKPCONVARG", "Judges"]
+__all__ = ["UKPCONVARG", "Judges", "Part"]
+
+Part = Literal["test", "tune"]
 
 UKPCONVARG = Source(
     folder="ukpconvarg",
@@ -40,12 +43,15 @@ class Judges:
         kind: `content`, the reasons they gave, or `preference`, the arguments they chose.
         held_out: The share of a person's records that is held out: the latest.
         fit: How many people are left for fitting and tuning.
+        part: Who is asked: `test`, whom results are reported on, or `tune`, to choose settings by:
+            three quarters of those left, while methods learn from the rest of them.
     """
 
     root: Path | None
     kind: Kind
     held_out: float
     fit: int
+    part: Part = "test"
 
     def people(
         self, count: int, items: Callable[[tuple[Record, ...], Judges], tuple[Item, ...]]
@@ -93,7 +99,11 @@ class Judges:
 
     @cached_property
     def _split(self) -> Split:
-        return split(self._histories, self.fit)
+        found = split(self._histories, self.fit)
+        if self.part == "test":
+            return found
+        learned_from = len(found.fit) // 4
+        return Split(found.fit[:learned_from], found.fit[learned_from:])
 
     @cached_property
     def _histories(self) -> dict[str, User]:

@@ -24,7 +24,7 @@ from random import Random
 from typing import ClassVar
 
 from ipse.evaluation.task import Item, Measure, Person, Source, Task, spread
-from ipse.evaluation.tasks.judgements import UKPCONVARG, Judges
+from ipse.evaluation.tasks.judgements import UKPCONVARG, Judges, Part
 from ipse.records import Record, User
 from ipse.text import cut
 
@@ -44,6 +44,7 @@ class UkpconvargChoice(Task):
         words: The most words of each argument in a question.
         ties: Whether `both alike` is a third answer, and ties are asked about and remembered.
         fit: How many people are left for fitting and tuning.
+        part: Who is asked: `test`, or `tune` to choose settings by.
     """
 
     name: ClassVar[str] = "ukpconvarg-choice"
@@ -56,6 +57,7 @@ class UkpconvargChoice(Task):
     words: int = 40
     ties: bool = False
     fit: int = 20
+    part: Part = "test"
 
     def people(self, count: int) -> Iterator[Person]:
         """Give the first `count` people of the test part; at least 2, for the control.
@@ -72,7 +74,7 @@ class UkpconvargChoice(Task):
         return (self._told(user) for user in self._judges().population())
 
     def _judges(self) -> Judges:
-        return Judges(self.root, "preference", self.held_out, self.fit)
+        return Judges(self.root, "preference", self.held_out, self.fit, self.part)
 
     def _counts(self, record: Record) -> bool:
         return self.ties or record.meta["choice"] != "equal"

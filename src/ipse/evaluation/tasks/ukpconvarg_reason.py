@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ipse.evaluation.task import Item, Measure, Person, Source, Task, spread
-from ipse.evaluation.tasks.judgements import UKPCONVARG, Judges
+from ipse.evaluation.tasks.judgements import UKPCONVARG, Judges, Part
 from ipse.importers.ukpconvarg import prompt
 from ipse.records import Record, User
 
@@ -31,6 +31,7 @@ class UkpconvargReason(Task):
         held_out: The share of a person's records that is held out: the latest.
         words: The most words of each argument in a question.
         fit: How many people are left for fitting and tuning.
+        part: Who is asked: `test`, or `tune` to choose settings by.
     """
 
     name: ClassVar[str] = "ukpconvarg-reason"
@@ -43,6 +44,7 @@ class UkpconvargReason(Task):
     held_out: float = 0.2
     words: int = 20
     fit: int = 20
+    part: Part = "test"
 
     def people(self, count: int) -> Iterator[Person]:
         """Give the first `count` people of the test part; at least 2, for the control."""
@@ -53,7 +55,7 @@ class UkpconvargReason(Task):
         return self._judges().population()
 
     def _judges(self) -> Judges:
-        return Judges(self.root, "content", self.held_out, self.fit)
+        return Judges(self.root, "content", self.held_out, self.fit, self.part)
 
     def _items(self, later: tuple[Record, ...], judges: Judges) -> tuple[Item, ...]:
         return tuple(self._item(record, judges) for record in spread(later, self.items))
