@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from ipse.backends.local import LocalBackend
 from ipse.backends.local.loop import Limits
@@ -17,6 +18,8 @@ __all__ = ["adapter", "ask", "open_model", "personal", "ratio", "rounds"]
 
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj")
 """What the adapters change: every projection of attention."""
+CONSOLE = Console(stderr=True)
+"""Tells how far a long benchmark is."""
 QUESTION = "Person {}: which argument about school uniforms convinces you more, and why is that so?"
 
 
@@ -59,6 +62,7 @@ def rounds(calls: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, 
     for _ in range(repeats):
         for name, call in calls.items():
             found[name].append(call())
+            CONSOLE.print(f"{name} {found[name][-1]:.3g}", style="dim")
     return found
 
 

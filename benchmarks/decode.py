@@ -40,7 +40,7 @@ CONTEXT = "This person wrote before: I like short answers with one clear reason.
 
 def main() -> None:
     options = arguments(__doc__)
-    tokens, repeats, people = (8, 1, 40) if options.quick else (48, 5, 1000)
+    tokens, repeats, people = (8, 1, 40) if options.quick else (16, 5, 1000)
     lm = open_model(32)
     figures, units = {}, {}
     calls: dict[str, Callable[[], float]] = {}
@@ -162,7 +162,7 @@ def zipf(lm: LocalBackend, people: int, tokens: int, repeats: int) -> tuple[floa
         few._language_model().__dict__["ends"] = frozenset()
         chance = random.Random(0)
         ranks = [1 / (rank + 1) for rank in range(people)]
-        count = 8 * (2 if repeats == 1 else 12)
+        count = 8 * (2 if repeats == 1 else 4)
         asked = itertools.count()
 
         def serve(drawn: Sequence[int]) -> float:

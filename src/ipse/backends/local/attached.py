@@ -103,6 +103,21 @@ class Attachments:
         with self._freed:
             return self._bytes()
 
+    def acquire_at_once(self, stream: Stream) -> Attached | None:
+        """Give what a stream attaches if all of it is in memory already; never waits."""
+        names = [("adapter", name) for name in _weights(stream)]
+        names += [("prefix", stream.prefix)] if stream.prefix else []
+        names += [("steering", each.name) for each in stream.steering]
+        pinned: list[Hashable] = []
+        with self._freed:  # nothing is let go of meanwhile
+            if not all(name in self._entries for name in names):
+                return None
+            try:
+                return self._take(stream, pinned)
+            except BaseException:
+                self._unpin(pinned)
+                raise
+
     def acquire(self, stream: Stream, wanted: Callable[[], bool] = lambda: True) -> Attached:
         """Give what a stream attaches, and keep it in memory until it is released.
 

@@ -7,7 +7,7 @@ wrong in one request ends that request alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Condition, Thread, current_thread
@@ -15,7 +15,7 @@ from threading import Condition, Thread, current_thread
 import torch
 
 from ipse.backends.local.attached import shape_key
-from ipse.backends.local.requests import Place, Request
+from ipse.backends.local.requests import Place, Request, cost, release
 from ipse.backends.local.rows import Row
 from ipse.backends.local.runner import Runner
 from ipse.backends.local.threads import ThreadChoice
@@ -29,7 +29,7 @@ _LINGER = 5.0
 _LOADER = "ipse-loader"
 
 _AHEAD = 16
-"""Requests whose adapters are loaded while they wait for their turn."""
+"""Requests whose adapters are made ready while they wait for their turn."""
 
 
 @dataclass(frozen=True)
@@ -131,23 +131,27 @@ class Loop:
                 "prompt or raise `memory`"
             )
 
-    # In the loader's thread, or in that of whoever asks if there is nothing to load.
-
-    def _load(self, request: Request) -> None:
-        """Make a request's rows; what goes wrong is the request's."""
+    def _load(self, request: Request, at_once: bool = False) -> None:
+        """Make a request's rows, or none if that cannot be at once; what goes wrong is its own."""
         answer, rows = request.answer, list[Row]()
         try:
             for stream, prompt, place in zip(
                 answer.streams, answer.prompts, request.places, strict=True
             ):
-                attached = place.attachments.acquire(stream, lambda: not request.cancelled)
+                attached = (
+                    place.attachments.acquire_at_once(stream)
+                    if at_once
+                    else place.attachments.acquire(stream, lambda: not request.cancelled)
+                )
+                if attached is None:
+                    release(request.places, rows)
+                    return
                 size = len(prompt) + answer.most
                 rows.append(Row(prompt, attached, shape_key(stream), size))
-            self._check_memory(_cost(request.places, rows))
+            self._check_memory(cost(request.places, rows))
             request.rows = tuple(rows)
         except Exception as error:
-            for row, place in zip(rows, request.places, strict=False):
-                place.attachments.release(row.attached)
+            release(request.places, rows)
             request.error = error
         request.loaded = True
 
@@ -155,8 +159,6 @@ class Loop:
         self._load(request)
         with self._changed:
             self._changed.notify_all()
-
-    # In the loop's own thread.
 
     def _run(self) -> None:
         threads = ThreadChoice()
@@ -178,25 +180,25 @@ class Loop:
                 self._arrived.clear()
                 if self._closed:
                     return False
+                self._prepare()
                 if self._running or any(map(_actionable, self._waiting)):
                     return True
-                for request in self._ahead():
-                    request.loading = self._loader.submit(self._load_and_wake, request)
                 if not self._changed.wait(_LINGER) and not self._waiting and not self._arrived:
                     self._thread = None
                     return False
 
-    def _ahead(self) -> Iterator[Request]:
-        """Give the requests, near the front, whose adapters are to be loaded now."""
+    def _prepare(self) -> None:
+        """Make those near the front ready; what is not in memory is loaded by another thread."""
         for request in self._waiting[:_AHEAD]:
-            if request.needs_loading and request.loading is None:
-                yield request
+            if request.needs_loading and request.loading is None and not request.loaded:
+                self._load(request, at_once=True)
+                if not request.loaded:
+                    request.loading = self._loader.submit(self._load_and_wake, request)
 
     def _step(self, threads: ThreadChoice) -> None:
         self._let_go()
-        for request in self._ahead():
-            request.loading = self._loader.submit(self._load_and_wake, request)
-        self._let_in()
+        while self._let_in():
+            self._prepare()
         writing = any(runner.writing for runner in self._runners())
         budget = self.limits.reading if writing else self.limits.alone
         for place in {id(p): p for r in self._running for p in r.places}.values():
@@ -221,8 +223,9 @@ class Loop:
             wait([request.loading] if request.loading else [])
         request.end(request.error or UsageError("the request was given up"))
 
-    def _let_in(self) -> None:
-        """Let those in who are ready and fit, in the order they came."""
+    def _let_in(self) -> bool:
+        """Let those in who are ready and fit, in the order they came; say whether any was."""
+        before = len(self._running)
         for request in self._waiting:
             if not request.rows:
                 continue  # what it attaches is still being loaded: others need not wait for it
@@ -233,11 +236,12 @@ class Loop:
             for row, place in request.pairs():
                 place.runner.admit(row)
         self._waiting = [r for r in self._waiting if r.state == "waiting"]
+        return len(self._running) > before
 
     def _fits(self, request: Request) -> bool:
         rows = sum(len(each.rows) for each in self._running) + len(request.rows)
         held = sum(runner.nbytes for runner in self._runners())
-        need = _cost(request.places, request.rows)
+        need = cost(request.places, request.rows)
         return rows <= self.limits.rows and held + need <= self.limits.memory
 
     def _step_at(self, place: Place, budget: int, threads: ThreadChoice) -> None:
@@ -284,10 +288,6 @@ class Loop:
             known = isinstance(error, IpseError)
             request.end(error if known else BackendFailure(f"the model failed: {error!r}"))
         self._running = [r for r in self._running if r.state == "running"]
-
-
-def _cost(places: Sequence[Place], rows: Sequence[Row]) -> int:
-    return sum(place.runner.cost(row) for row, place in zip(rows, places, strict=True))
 
 
 def _actionable(request: Request) -> bool:

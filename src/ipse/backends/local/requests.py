@@ -13,7 +13,7 @@ from ipse.backends.local.model import LanguageModel
 from ipse.backends.local.rows import Row
 from ipse.backends.local.runner import Runner
 
-__all__ = ["Mailbox", "Place", "Request"]
+__all__ = ["Mailbox", "Place", "Request", "cost", "release"]
 
 
 class Place:
@@ -104,6 +104,17 @@ class Request:
             place.attachments.release(row.attached)
         self.state, self.error, self.rows = "done", error, ()
         self.mailbox.put((self, None))
+
+
+def cost(places: Sequence[Place], rows: Sequence[Row]) -> int:
+    """Give the most bytes that rows can take, each at its place."""
+    return sum(place.runner.cost(row) for row, place in zip(rows, places, strict=True))
+
+
+def release(places: Sequence[Place], rows: Sequence[Row]) -> None:
+    """Say that what some rows attach is no longer in use; they are at the first of the places."""
+    for row, place in zip(rows, places, strict=False):
+        place.attachments.release(row.attached)
 
 
 Mailbox: TypeAlias = "SimpleQueue[tuple[Request, str | None]]"
