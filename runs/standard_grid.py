@@ -40,9 +40,9 @@ LEFT_OUT = {
 _METHODS = tuple(sorted(METHODS.keys() - LEFT_OUT.keys()))
 
 GRIDS = {
-    "reasons": Grid(("ukpconvarg-reason:items=2",), _METHODS, measures=("nats",), people=24),
-    "authors": Grid(("authors:items=1",), _METHODS, measures=("choose",), people=16),
-    "writing": Grid(("ukpconvarg-reason:items=1",), _METHODS, measures=("write",), people=12),
+    "reasons": Grid(("ukpconvarg-reason:items=2",), _METHODS, measures=("nats",), people=20),
+    "authors": Grid(("authors:items=1",), _METHODS, measures=("choose",), people=12),
+    "writing": Grid(("ukpconvarg-reason:items=1",), _METHODS, measures=("write",), people=10),
 }
 
 
