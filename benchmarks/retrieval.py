@@ -32,12 +32,12 @@ from ipse.backends import open_backend
 from ipse.engine import Ipse
 from ipse.importers import read, sample_path
 from ipse.records import Record
-from ipse.retrieval import BM25, fuse, top
+from ipse.retrieval import BM25, blend, top
 from ipse.text import ends, words
 
 SIZES, QUESTIONS, OTHERS = (100, 1_000, 10_000), 300, 1_000
 QUICK_QUESTIONS, QUICK_OTHERS = 60, 300
-BEST, WIDTH, DEPTH = 6, 384, 100
+BEST, WIDTH = 6, 384
 
 
 def main() -> None:
@@ -73,9 +73,7 @@ def searches(records: Sequence[Record], questions: Sequence[str]) -> dict[str, f
     size = len(records)
 
     def hybrid(place: int) -> None:
-        by_words = index.scores(questions[place])
-        rankings = [top(by_words, DEPTH), top(vectors @ asked[place], DEPTH)]
-        top(fuse(rankings, size), BEST)
+        top(blend(index.scores(questions[place]), vectors @ asked[place], 0.5), BEST)
 
     ours = timed(lambda i: top(index.scores(questions[i]), BEST), len(questions))
     old = timed(lambda i: rank(okapi.get_scores(words(questions[i]))), len(questions))

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from ipse.cli.call import compositions
+from ipse.evaluation.judging.answer import answers
+from ipse.evaluation.judging.run import judge_all, judged_path
 from ipse.evaluation.ledger import RESULTS
 from ipse.evaluation.tasks import FAMILIES, TASKS
+from tests.evaluation.judging import ScriptedJudge, line
 
 BENCH = ("bench", "locomo", "--data", "data", "--only", "--methods", "recent,bm25:k=2,match=output")
 
@@ -111,3 +115,14 @@ def test_commas_part_compositions_and_their_settings():
         "facets+dense:k=2",
     ]
     assert compositions("") == []
+
+
+def test_what_models_judged_stands_in_the_report(bench, folder):
+    bench(*BENCH, "--measures", "find")
+    lines = [line(task="locomo", person=name, method="recent") for name in ("ada", "bob")]
+    judges = [ScriptedJudge("one", default="CORRECT"), ScriptedJudge("two", default="CORRECT")]
+    judge_all(answers(lines), judges, judged_path(Path("ipse-bench")), rubric="locomo")
+    assert bench("report", "ipse-bench").status == 0
+    text = (folder / "report.html").read_text()
+    assert "What models judged" in text
+    assert "one, two" in text

@@ -119,7 +119,7 @@ def test_progress_only_goes_forward_and_ends(tmp_path, root, model):
 
 def test_a_grid_is_read_as_it_is_written():
     assert Grid.from_json(GRID.to_json()) == GRID
-    assert Grid(("lamp:number=5",), ("recent:k=6", "recent")).methods == ("recent",)
+    assert Grid(("lamp:number=5",), ("recent:k=6", "recent", "generic")).methods == ("recent",)
     assert Grid(("lamp:number=5",)).tasks == ("lamp-5",)
 
 
@@ -130,6 +130,8 @@ def test_what_cannot_be_run_is_refused_before_anything_runs():
         Grid(("locomo",), measures=("nat",))
     with pytest.raises(Unknown, match="unknown method"):
         Grid(("locomo",), ("recnt",))
+    with pytest.raises(UsageError, match="cannot be measured by choose"):
+        Grid(("locomo",), measures=("choose",))
     with pytest.raises(UsageError, match="people must be at least 1"):
         Grid(("locomo",), people=0)
 

@@ -23,6 +23,14 @@ def test_there_is_a_table_for_each_measure(drawn):
     assert [row.method for row in drawn[0].rows] == ["generic", "recent:k=2", "recent", "facets"]
 
 
+def test_personalization_itself_is_scored_where_people_answered_the_same(drawn):
+    # Of the three people two or more judged the same pair with the same verdict.
+    assert {"egises", "perseval"} <= set(drawn[1].metrics)
+    for row in drawn[1].rows:
+        assert 0 <= row.scores["egises"].mean <= 1
+        assert 0 <= row.scores["perseval"].mean <= 1
+
+
 def test_a_person_counts_once_however_many_items(drawn, found):
     recent = next(row for row in drawn[0].rows if row.method == "recent")
     key = {"method": "recent", "whose": "own", "measure": "nats"}

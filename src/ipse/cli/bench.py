@@ -159,6 +159,11 @@ def show(runs: Sequence[Run], report: Path) -> list[Table]:
 
 def _answer(call: Call, out: Path, again: Path | None) -> None:
     found = read_run(out)
+    if not found.items:
+        raise UsageError(
+            f"nothing was measured: {', '.join(found.header['grid']['tasks'])} has "
+            "nobody with anything to compare an answer with"
+        )
     report = out / "report.html"
     repeated = same_lines(read_run(again), found) if again else None
     if not call.as_json:

@@ -63,9 +63,17 @@ class Grid:
         for name, count in (("people", self.people), ("batch", self.batch)):
             if count < 1:
                 raise UsageError(f"{name} must be at least 1; got {count}")
-        # Written one way only, so that the same grid is the same run.
-        object.__setattr__(self, "methods", _once(spec(parse(text)) for text in self.methods))
-        object.__setattr__(self, "tasks", _once(task_spec(open_task(t)) for t in self.tasks))
+        # Written one way only, so that the same grid is the same run. The generic model is always in.
+        methods = (spec(parse(text)) for text in self.methods)
+        object.__setattr__(self, "methods", _once(text for text in methods if text != GENERIC))
+        tasks = [open_task(text) for text in self.tasks]
+        object.__setattr__(self, "tasks", _once(map(task_spec, tasks)))
+        for task in tasks:
+            if not self.measures_of(task):
+                raise UsageError(
+                    f"{task.name!r} cannot be measured by {', '.join(self.measures)}. "
+                    f"It can by {', '.join(task.measures)}"
+                )
 
     def opened(self, root: Path | None) -> list[Task]:
         """Open the tasks, each with this grid's seed unless it names one of its own.

@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean
 
 from ipse.evaluation import scorers
@@ -28,7 +29,8 @@ class Metric:
         measure: Which measure gives it.
         of: Its value for some lines: those of one person, or of everyone where `whole`.
         lower: Whether less is better.
-        whole: Whether it is only defined over everyone's lines together.
+        whole: Whether it is only defined over everyone's lines together; not a number where it is
+            not defined for these.
     """
 
     title: str
@@ -83,7 +85,13 @@ def _token_f1(output: str, item: Item) -> float:
     return scorers.token_f1(output, item.target)
 
 
-def _personal(score: Callable[[Sequence[scorers.Shared]], float]) -> Callable[..., float]:
+@lru_cache(maxsize=1 << 16)
+def _distance(one: str, other: str) -> float:
+    # Resampling people compares the same texts hundreds of times.
+    return scorers.rouge_distance(one, other)
+
+
+def _personal(score: Callable[..., float]) -> Callable[[Sequence[Line]], float]:
     """Lift a score of documents that several people answered to the lines of all of them."""
 
     def of(lines: Sequence[Line]) -> float:
@@ -99,7 +107,7 @@ def _personal(score: Callable[[Sequence[scorers.Shared]], float]) -> Callable[..
             for people in documents.values()
             if len(people) > 1
         ]
-        return score(shared) if shared else math.nan
+        return score(shared, _distance) if shared else math.nan
 
     return of
 

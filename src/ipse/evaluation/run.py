@@ -16,6 +16,7 @@ from pathlib import Path
 from ipse.evaluation.cell import Cell, Whose
 from ipse.evaluation.cost import Counted, leaves, timed
 from ipse.evaluation.grid import GENERIC, Grid
+from ipse.evaluation.judging.run import judged_path
 from ipse.evaluation.ledger import COSTS, RESULTS, Ledger, Line
 from ipse.evaluation.task import Person, Task
 from ipse.evaluation.tasks import task_spec
@@ -84,6 +85,7 @@ def remove(folder: Path) -> None:
     """Remove an earlier run from a folder, and nothing else that is in it."""
     for name in (RESULTS, COSTS, STORE, f"{STORE}-wal", f"{STORE}-shm"):
         (folder / name).unlink(missing_ok=True)
+    judged_path(folder).unlink(missing_ok=True)
     shutil.rmtree(folder / f"{STORE}.artifacts", ignore_errors=True)
 
 

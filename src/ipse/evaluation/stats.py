@@ -146,9 +146,8 @@ def estimate_whole(value: Value, people: int, seed: int = 0) -> Estimate:
     Returns:
         The estimate; its error is the spread over resampled people.
     """
-    drawn = [value(sample) for sample in _samples(people, seed)]
-    low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
-    return Estimate(value(range(people)), float(np.std(drawn)), low, high, people)
+    low, high, error = _spread([value(sample) for sample in _samples(people, seed)])
+    return Estimate(value(range(people)), error, low, high, people)
 
 
 def compare_whole(
@@ -166,13 +165,12 @@ def compare_whole(
         The comparison, not yet corrected for others.
     """
     mean = difference(range(people))
-    drawn = [difference(sample) for sample in _samples(people, seed)]
-    low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
+    low, high, error = _spread([difference(sample) for sample in _samples(people, seed)])
     draw = np.random.default_rng(seed)
     flips = [(draw.random(people) < 0.5).tolist() for _ in range(_WHOLE)]
     extreme = sum(abs(flipped(flip)) >= abs(mean) - 1e-12 for flip in flips)
     p = (1 + extreme) / (1 + len(flips))
-    return Comparison(mean, low, high, p, p, _detectable(float(np.std(drawn)), people), people)
+    return Comparison(mean, low, high, p, p, _detectable(error, people), people)
 
 
 def holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -198,6 +196,15 @@ def holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
 def _samples(people: int, seed: int) -> list[Sequence[int]]:
     draw = np.random.default_rng(seed)
     return [draw.integers(0, people, people).tolist() for _ in range(_WHOLE)]
+
+
+def _spread(drawn: Sequence[float]) -> tuple[float, float, float]:
+    """Give the 95% interval and the spread; a sample in which a score is undefined says nothing."""
+    known = [value for value in drawn if not math.isnan(value)]
+    if not known:
+        return -math.inf, math.inf, math.inf
+    low, high = np.percentile(known, [2.5, 97.5]).tolist()
+    return low, high, float(np.std(known))
 
 
 def _detectable(error: float, people: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -93,9 +94,9 @@ def compared(metric: Metric, first: Lines, second: Lines) -> Comparison | None:
 
 
 def _table(run: Run, task: str, model: str, measure: str, lines: Sequence[Line]) -> Table:
-    names = _metrics(task, model, measure)
     cells = _cells(lines)
     methods = list(dict.fromkeys(method for method, _ in cells))
+    names = _defined(_metrics(task, model, measure), cells[methods[0], "own"])
     key = {"task": task, "model": model}
     rows = [_row(method, names, cells, _costs(run, method, measure, key)) for method in methods]
     for column in ("gain", "over_recent", "personal"):
@@ -119,6 +120,13 @@ def _metrics(task: str, model: str, measure: str) -> tuple[str, ...]:
     """Give the scores of a table; a task whose answers only a judge can score has none."""
     del model
     return tuple(n for n in open_task(task).metrics if METRICS[n].measure == measure)
+
+
+def _defined(names: Sequence[str], lines: Lines) -> tuple[str, ...]:
+    """Leave out scores that are not defined here: nobody may have answered the same as another."""
+    every = [line for each in lines.values() for line in each]
+    undefined = {n for n in names if METRICS[n].whole and math.isnan(METRICS[n].of(every))}
+    return tuple(name for name in names if name not in undefined)
 
 
 def _cells(lines: Sequence[Line]) -> Cells:

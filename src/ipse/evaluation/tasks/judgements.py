@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -107,15 +107,21 @@ class Judges:
 
     @cached_property
     def _histories(self) -> dict[str, User]:
-        found: dict[str, list[Record]] = defaultdict(list)
-        for item in read("ukpconvarg", self._folder):
-            if isinstance(item, Record) and item.kind == self.kind:
-                found[item.user].append(item)
-        return {
-            user: User(user, tuple(sorted(records, key=lambda r: (r.time, r.id))))
-            for user, records in found.items()
-            if len(records) >= _LEAST
-        }
+        return _read(self._folder, self.kind)
+
+
+@lru_cache(maxsize=2)
+def _read(folder: Path, kind: Kind) -> dict[str, User]:
+    """Read everyone once: a run asks for its people and, for each method, for those it fits on."""
+    found: dict[str, list[Record]] = defaultdict(list)
+    for item in read("ukpconvarg", folder):
+        if isinstance(item, Record) and item.kind == kind:
+            found[item.user].append(item)
+    return {
+        user: User(user, tuple(sorted(records, key=lambda r: (r.time, r.id))))
+        for user, records in found.items()
+        if len(records) >= _LEAST
+    }
 
 
 def _nearest(later: Sequence[Record], views: Sequence[User]) -> User:

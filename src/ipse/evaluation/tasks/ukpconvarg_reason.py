@@ -36,7 +36,14 @@ class UkpconvargReason(Task):
 
     name: ClassVar[str] = "ukpconvarg-reason"
     measures: ClassVar[tuple[Measure, ...]] = ("nats", "write")
-    metrics: ClassVar[tuple[str, ...]] = ("nats_per_token", "rouge_l", "rouge_1", "chrf")
+    metrics: ClassVar[tuple[str, ...]] = (
+        "nats_per_token",
+        "rouge_l",
+        "rouge_1",
+        "chrf",
+        "egises",
+        "perseval",
+    )
     source: ClassVar[Source] = UKPCONVARG
     tokens: ClassVar[int] = 40
 
