@@ -63,7 +63,7 @@ class Grid:
         for name, count in (("people", self.people), ("batch", self.batch)):
             if count < 1:
                 raise UsageError(f"{name} must be at least 1; got {count}")
-        # Written one way only, so that the same grid is the same run. The generic model is always in.
+        # Written one way only, so that the same grid is the same run; generic goes without saying.
         methods = (spec(parse(text)) for text in self.methods)
         object.__setattr__(self, "methods", _once(text for text in methods if text != GENERIC))
         tasks = [open_task(text) for text in self.tasks]
