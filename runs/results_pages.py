@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from runs.standard_grid import MORE
+
 from ipse.evaluation.metrics import METRICS
 
 __all__ = [
@@ -70,9 +72,11 @@ def grid_page(found: Found) -> str:
         "# The standard grid",
         "",
         f"- command: `{found['command']}` (`make bench`)",
-        f"- date: {found['date']}; it took {found['minutes']:.0f} minutes",
+        f"- date: {found['date']}; it took {found['minutes']:.0f} minutes; with `--all` also what "
+        "is marked so",
         *[
-            f"- {name}: run {one['header']['run']}, commit {one['header']['commit']}, "
+            f"- {name}{' (`--all`)' if name in MORE else ''}: {one['minutes']:.0f} minutes, run "
+            f"{one['header']['run']}, commit {one['header']['commit']}, "
             f"{one['header']['hardware']}, {', '.join(one['header']['bases'])}"
             for name, one in found["runs"].items()
         ],

@@ -1,6 +1,7 @@
 """The standard grid: every method on the shipped people with the embedded model, in half an hour.
 
     python runs/standard_grid.py           what docs/results/grid.json keeps; `make bench` runs it
+    python runs/standard_grid.py --all     the authors, too, which `make bench` leaves as they are
     python runs/standard_grid.py --quick   a few people, to see that it runs; nothing is kept
 
 A run that was stopped goes on where it was. `make docs` then writes the pages that show it.
@@ -40,7 +41,6 @@ _METHODS = tuple(sorted(METHODS.keys() - LEFT_OUT.keys()))
 
 GRIDS = {
     "reasons": Grid(("ukpconvarg-reason:items=2",), _METHODS, measures=("nats",), people=20),
-    "authors": Grid(("authors:items=1",), _METHODS, measures=("nats",), people=12),
     "writing": Grid(
         ("ukpconvarg-reason:items=1",),
         ("recent", "hybrid", "profile"),  # writing takes longer than reading: one of each kind
@@ -49,14 +49,19 @@ GRIDS = {
     ),
 }
 
+MORE = {"authors": Grid(("authors:items=1",), _METHODS, measures=("nats",), people=12)}
+"""What `--all` runs besides, in another quarter of an hour."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few people; nothing is kept")
-    quick = parser.parse_args().quick
+    parser.add_argument("--all", action="store_true", help="the authors, too")
+    options = parser.parse_args()
+    quick = options.quick
     lm = open_backend("local", dtype="auto")
     found: dict[str, Run] = {}
-    for name, grid in GRIDS.items():
+    for name, grid in (GRIDS | MORE if options.all else GRIDS).items():
         out = OUT / (f"quick-{name}" if quick else name)
         with waiting() as progress:
             run(replace(grid, people=3) if quick else grid, out, [lm], progress=progress)
@@ -64,12 +69,15 @@ def main() -> None:
     show([*found.values()], OUT / "report.html")
     if quick:
         return
+    earlier = json.loads(RESULTS.read_text("utf-8"))["runs"] if RESULTS.exists() else {}
     kept = {
         "command": "python runs/standard_grid.py",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "minutes": round(sum(map(_seconds, found.values())) / 60, 1),
-        "runs": {name: _kept(one) for name, one in found.items()},
+        "minutes": round(sum(_seconds(found[name]) for name in GRIDS) / 60, 1),
+        "runs": {name: one for name, one in earlier.items() if name in MORE}
+        | {name: _kept(one) for name, one in found.items()},
     }
+    kept["runs"] = {name: kept["runs"][name] for name in GRIDS | MORE if name in kept["runs"]}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", "utf-8")
     sys.stderr.write(f"Wrote {RESULTS.relative_to(ROOT)}. Next: make docs\n")
@@ -85,7 +93,8 @@ def _kept(one: Run) -> dict[str, Any]:
     """Give what pages show: no person's name, nothing anybody wrote."""
     drawn = [asdict(replace(table, rows=_nameless(table), records={})) for table in tables(one)]
     verdicts = [table.verdict for table in tables(one)]
-    return {"header": one.header, "tables": drawn, "verdicts": verdicts}
+    minutes = round(_seconds(one) / 60, 1)
+    return {"header": one.header, "minutes": minutes, "tables": drawn, "verdicts": verdicts}
 
 
 def _nameless(table: Any) -> tuple[Any, ...]:

@@ -30,7 +30,7 @@ _BASELINE = "recent"
 """The cheap method that every other has to beat: the latest records in the prompt."""
 
 _GROUPS = 12
-"""More groups than this are no breakdown but noise."""
+"""More groups than this are no breakdown but noise, as are groups of one person."""
 
 Lines = Mapping[str, Sequence[Line]]
 """A cell's lines by person."""
@@ -215,6 +215,9 @@ def _groups(metric: Metric, cells: Cells) -> dict[str, dict[str, Estimate]]:
     """Give the headline score by group of items and method."""
     names = sorted({x["group"] for own in cells.values() for each in own.values() for x in each})
     if metric.whole or not 1 < len(names) <= _GROUPS:
+        return {}
+    first = next(iter(cells.values()))
+    if any(sum(any(x["group"] == n for x in own) for own in first.values()) < 2 for n in names):
         return {}
     found: dict[str, dict[str, Estimate]] = {name: {} for name in names}
     for (method, whose), own in cells.items():
