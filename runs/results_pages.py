@@ -260,7 +260,8 @@ counts once, however many questions they have.
   records in the prompt. *gain over another's*: against the same method given the records of another
   person. Above 0 is better. A star: p < 0.05 in a permutation test over people, corrected for the
   number of methods (Holm).
-- *ms a request*: planning and running, batched and shared as the backend does. *peak*: the most
+- *ms a request*: planning and running, batched and shared as the backend does; other work ran on
+  the machine at times, so these are upper bounds. *peak*: the most
   memory the process held. *personal bytes*: what a request tells of a person, in text."""
 
 _DATA = """\

@@ -54,9 +54,13 @@ def gains(table: Table) -> str:
         return ""
     with _figure(7.2, 0.9 + 0.62 * len(methods)) as figure:
         axes = figure.add_subplot()
-        for line, row in enumerate(reversed(methods)):
-            _dots(axes, _gain(table, row.people), line + 0.16, _OWN)
-            _dots(axes, _gain(table, row.control), line - 0.16, _OTHER)
+        own = [_gain(table, row.people) for row in reversed(methods)]
+        other = [_gain(table, row.control) for row in reversed(methods)]
+        # One method that fails badly must not press all others together.
+        least = -1.2 * max(1e-9, *(max(values, default=0) for values in (*own, *other)))
+        for line, (ours, theirs) in enumerate(zip(own, other, strict=True)):
+            _dots(axes, ours, line + 0.16, _OWN, least)
+            _dots(axes, theirs, line - 0.16, _OTHER, least)
         axes.axvline(0, color=_INK, linewidth=1)
         axes.set_yticks(range(len(methods)), [row.method for row in reversed(methods)])
         axes.set_xlabel(f"gain over the generic model, {table.headline.title} (right is better)")
@@ -106,6 +110,7 @@ def frontier(table: Table) -> str:
     """
     name, lower = table.metrics[0], table.headline.lower
     rows = sorted(table.rows, key=lambda row: (row.cost.ms, row.method))
+    rows, beyond = _on_the_page(rows, name, lower=lower)
     with _figure(7.2, 4.4) as figure:
         axes = figure.add_subplot()
         best: list[Row] = []
@@ -125,6 +130,9 @@ def frontier(table: Table) -> str:
             axes.invert_yaxis()
         axes.set_xlabel("milliseconds a request (left is cheaper)")
         axes.set_ylabel(f"{table.headline.title} (up is better)")
+        if beyond:
+            told = ", ".join(f"{row.method} {row.scores[name].mean:.2f}" for row in beyond)
+            axes.set_title(f"far below: {told}", fontsize=9.5, loc="right")
         return _svg(figure)
 
 
@@ -180,6 +188,15 @@ def _better(one: float, other: float, *, lower: bool) -> bool:
     return one < other if lower else one > other
 
 
+def _on_the_page(rows: Sequence[Row], name: str, *, lower: bool) -> tuple[list[Row], list[Row]]:
+    """Part rows into those worth a place and those so bad that nothing else could be told apart."""
+    scores = {row.method: row.scores[name].mean for row in rows}
+    best = (min if lower else max)(scores.values())
+    reach = 2 * abs(scores.get(GENERIC, best) - best) or math.inf
+    kept = [row for row in rows if abs(scores[row.method] - best) <= reach]
+    return kept, [row for row in rows if row not in kept]
+
+
 def _ticks(least: int, most: int) -> list[int]:
     steps = [base * 10**power for power in range(6) for base in (1, 2, 5)]
     inside = [step for step in steps if least / 1.5 <= step <= most * 1.5]
@@ -187,26 +204,39 @@ def _ticks(least: int, most: int) -> list[int]:
 
 
 def _named(axes: Axes, rows: Sequence[Row], name: str) -> None:
-    """Write names beside points, each a line lower where it would lie on one before it."""
-    spots: list[tuple[float, float]] = []
+    """Write names beside points, each moved up or down to the nearest place that is free."""
     heights = [row.scores[name].mean for row in rows]
-    line = 0.055 * max(1e-9, max(heights) - min(heights))
+    line = 0.05 * max(1e-9, max(heights) - min(heights))
+    taken: list[tuple[float, float]] = []
     for row in rows:
-        across, up = math.log10(max(1e-3, row.cost.ms)), row.scores[name].mean
-        while any(abs(across - x) < 0.35 and abs(up - y) < line for x, y in spots):
-            up -= line / 2
-        spots.append((across, up))
+        across, at = math.log10(max(1e-3, row.cost.ms)), row.scores[name].mean
+        shifts = sorted(range(-12, 13), key=abs)
+        free = (
+            at + shift * line
+            for shift in shifts
+            if all(abs(across - x) > 0.3 or abs(at + shift * line - y) >= line for x, y in taken)
+        )
+        up = next(free, at)
+        taken.append((across, up))
         axes.annotate(
-            row.method, (row.cost.ms, up), xytext=(7, 0), textcoords="offset points",
-            va="center", fontsize=9.5, bbox=_HALO,
+            row.method, (row.cost.ms, at), xytext=(row.cost.ms * 1.05, up), va="center",
+            fontsize=9.5, bbox=_HALO, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": _INK, "linewidth": 0.5},
         )  # fmt: skip
 
 
-def _dots(axes: Axes, values: Sequence[float], height: float, color: str) -> None:
+def _dots(axes: Axes, values: Sequence[float], height: float, color: str, least: float) -> None:
+    """Draw people as dots and their mean as a bar; what lies beyond `least` is told in words."""
     if not values:
         return
-    axes.scatter(values, [height] * len(values), s=22, color=color, alpha=0.45, linewidth=0)
+    seen = [value for value in values if value >= least]
+    axes.scatter(seen, [height] * len(seen), s=22, color=color, alpha=0.45, linewidth=0)
     mean = sum(values) / len(values)
+    if mean < least:
+        where: Any = ("axes fraction", "data")
+        told = f"\u25c2 {mean:.1f}"
+        axes.annotate(told, (0.01, height), xycoords=where, va="center", fontsize=9, color=color)
+        return
     axes.plot([mean, mean], [height - 0.15, height + 0.15], color=color, linewidth=2.6)
 
 
