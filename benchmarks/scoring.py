@@ -33,8 +33,8 @@ from ipse.plan import Plan
 
 BATCH = 8
 TOLERANCE = 1e-3
-ITEMS, REPEATS = 24, 5
-QUICK_ITEMS, QUICK_REPEATS = 6, 1
+ITEMS, REPEATS = 9, 3
+QUICK_ITEMS, QUICK_REPEATS = 3, 1
 
 Pairs = list[tuple[Plan, str]]
 
