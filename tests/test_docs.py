@@ -119,7 +119,9 @@ def test_commands_named_in_passing_exist(page):
     for line in re.findall(r"`ipse ([^`]+)`", prose(page)):
         name, *rest = line.split()
         if name.islower():
-            options = {o for each in commands[name].params for o in each.opts}
+            options = {
+                o for each in commands[name].params for o in (*each.opts, *each.secondary_opts)
+            }
             assert {word for word in rest if word.startswith("--")} <= options, line
 
 
