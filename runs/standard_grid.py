@@ -91,8 +91,9 @@ def _seconds(one: Run) -> float:
 
 def _kept(one: Run) -> dict[str, Any]:
     """Give what pages show: no person's name, nothing anybody wrote."""
-    drawn = [asdict(replace(table, rows=_nameless(table), records={})) for table in tables(one)]
-    verdicts = [table.verdict for table in tables(one)]
+    found = tables(one)
+    drawn = [asdict(replace(table, rows=_nameless(table), records={})) for table in found]
+    verdicts = [table.verdict for table in found]
     minutes = round(_seconds(one) / 60, 1)
     return {"header": one.header, "minutes": minutes, "tables": drawn, "verdicts": verdicts}
 

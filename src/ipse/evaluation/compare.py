@@ -10,8 +10,7 @@ from typing import Any
 from ipse.evaluation.ledger import Line, Run
 from ipse.evaluation.metrics import METRICS
 from ipse.evaluation.stats import Comparison, Estimate, holm
-from ipse.evaluation.tabulate import compared, scored
-from ipse.evaluation.tasks import open_task
+from ipse.evaluation.tabulate import compared, metrics_of, scored
 
 __all__ = ["Change", "Difference", "changes", "differences", "same_lines"]
 
@@ -101,8 +100,7 @@ def same_lines(first: Run, second: Run) -> tuple[int, int]:
 
 
 def _headline(key: _Cell) -> str:
-    metrics = open_task(key[0]).metrics
-    return next((name for name in metrics if METRICS[name].measure == key[2]), "")
+    return next(iter(metrics_of(key[0], key[2])), "")
 
 
 def _change(key: _Cell, one: Mapping[str, list[Line]], two: Mapping[str, list[Line]]) -> Change:

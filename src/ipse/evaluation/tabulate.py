@@ -24,7 +24,7 @@ from ipse.evaluation.stats import (
 from ipse.evaluation.summary import Cost, Row, Table
 from ipse.evaluation.tasks import open_task
 
-__all__ = ["compared", "scored", "tables"]
+__all__ = ["compared", "metrics_of", "scored", "tables"]
 
 _BASELINE = "recent"
 """The cheap method that every other has to beat: the latest records in the prompt."""
@@ -51,7 +51,7 @@ def tables(run: Run) -> list[Table]:
     found: dict[tuple[str, str, str], list[Line]] = defaultdict(list)
     for line in run.items:
         found[line["task"], line["model"], line["measure"]].append(line)
-    return [_table(run, *key, lines) for key, lines in found.items() if _metrics(*key)]
+    return [_table(run, *key, lines) for key, lines in found.items() if metrics_of(key[0], key[2])]
 
 
 def scored(metric: Metric, lines: Lines) -> Estimate:
@@ -96,7 +96,7 @@ def compared(metric: Metric, first: Lines, second: Lines) -> Comparison | None:
 def _table(run: Run, task: str, model: str, measure: str, lines: Sequence[Line]) -> Table:
     cells = _cells(lines)
     methods = list(dict.fromkeys(method for method, _ in cells))
-    names = _defined(_metrics(task, model, measure), cells[methods[0], "own"])
+    names = _defined(metrics_of(task, measure), cells[methods[0], "own"])
     key = {"task": task, "model": model}
     rows = [_row(method, names, cells, _costs(run, method, measure, key)) for method in methods]
     for column in ("gain", "over_recent", "personal"):
@@ -116,9 +116,8 @@ def _table(run: Run, task: str, model: str, measure: str, lines: Sequence[Line])
     )
 
 
-def _metrics(task: str, model: str, measure: str) -> tuple[str, ...]:
-    """Give the scores of a table; a task whose answers only a judge can score has none."""
-    del model
+def metrics_of(task: str, measure: str) -> tuple[str, ...]:
+    """Give a task's scores by one measure; one whose answers only a judge can score has none."""
     return tuple(n for n in open_task(task).metrics if METRICS[n].measure == measure)
 
 
