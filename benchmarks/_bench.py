@@ -1,4 +1,4 @@
-"""What every benchmark shares: two flags, a header of where it ran, a table, one line of JSON."""
+"""What every benchmark shares: three flags, a header of where it ran, a table, one line of JSON."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ __all__ = ["arguments", "report", "seconds"]
 sys.path.append(str(Path(__file__).parents[1]))  # the small model of the tests
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """Read `--quick` and `--json` from the command line."""
+def arguments(description: str | None, **more: str) -> argparse.Namespace:
+    """Read the flags of every benchmark, and further options, each with what it is."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="smaller sizes, under a minute")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--save", default="", metavar="FILE", help="keep everything as JSON")
+    for name, what in more.items():
+        parser.add_argument(f"--{name}", default="", help=what)
     return parser.parse_args()
 
 
@@ -57,7 +60,11 @@ def report(
             name, f"{value:,.4g}" if value < 100 else f"{value:,.0f}", (units or {}).get(name, "")
         )
     console = Console()
-    console.print(_where(packages), table, sep="\n")
+    where = _where(packages)
+    console.print(where, table, sep="\n")
+    if options.save:
+        found = {"title": title, "where": where, "figures": figures, "units": units or {}}
+        Path(options.save).write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     if options.json:
         print(json.dumps(dict(figures)))  # noqa: T201
 

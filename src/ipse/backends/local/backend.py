@@ -20,6 +20,7 @@ from ipse.backends.local.answers import Answer, answers, reply
 from ipse.backends.local.attached import Attachments
 from ipse.backends.local.embedder import EMBEDDER, Embedder, embedder_folder, load_embedder
 from ipse.backends.local.loop import Limits, Loop
+from ipse.backends.local.memory import keep_freed_memory
 from ipse.backends.local.model import Dtype, LanguageModel, load_model, weight_files
 from ipse.backends.local.requests import Mailbox, Place, Request
 from ipse.backends.local.scoring import score
@@ -222,6 +223,7 @@ class LocalBackend:
         with self._loading:
             name = name or self.model
             if name not in self._places:
+                keep_freed_memory()
                 model = self._load(name)
                 attachments = Attachments(model.core, self._arrays, self.limits.attached)
                 self._places[name] = Place(model, attachments, self.limits.kept)
