@@ -27,6 +27,7 @@ from ipse.backends.local.steering import fit_steering, hidden
 from ipse.backends.local.weights import EMBEDDED, content_hash, embedded_gguf, log, model_folder
 from ipse.cache import Cache
 from ipse.errors import BackendFailure, InvalidPlan, UsageError, unknown
+from ipse.job import Job, Trained
 from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 
@@ -175,6 +176,17 @@ class LocalBackend:
         """Train a steering vector from preference pairs, (hidden,)."""
         require(self, ask.plans, "fit_steering")
         return fit_steering(self._place, ask)
+
+    def train(
+        self,
+        jobs: Sequence[Job],
+        on_progress: Progress | None = None,
+        scratch: Path | None = None,
+    ) -> list[Trained]:
+        """Learn every job, many in one batch; each gets what it would get alone."""
+        del jobs, on_progress, scratch
+        require(self, (), "train")
+        raise NotImplementedError
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Give unit vectors of shape (texts, width)."""
