@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from ipse.backends.echo import EchoBackend
+from ipse.job import Trained
 from ipse.lm import Score
 from ipse.records import Record, User
 from tests.pico import HashEmbedder
@@ -69,6 +70,13 @@ class StandIn:
 
     def fit_steering(self, ask):
         return self.embed(ask.chosen).sum(0) - self.embed(ask.rejected).sum(0)
+
+    def train(self, jobs, on_progress=None, scratch=None):
+        del on_progress, scratch
+        return [
+            Trained({"x": self.embed([e.target for e in job.examples]).sum(0)}, {"updates": 1})
+            for job in jobs
+        ]
 
     def attach(self, loader):
         del loader

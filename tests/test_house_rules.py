@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "ipse"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
-    {"errors", "records", "plan", "state", "lm", "text", "cache", "spec"},
+    {"errors", "records", "plan", "job", "state", "lm", "text", "cache", "spec"},
     {"retrieval", "tensors"},
     {"store", "methods", "backends", "importers"},
     {"engine", "lifecycle", "settings", "ingest"},

@@ -4,6 +4,7 @@
     ├── UsageError              the caller can mend it: exit status 2
     │   ├── InvalidRecord       a record that breaks a rule of records.py (HTTP 422)
     │   ├── InvalidPlan         a plan or composition that contradicts itself (422)
+    │   ├── InvalidJob          a job that contradicts itself, or has nothing to learn from (422)
     │   ├── InvalidFile         an import, export or settings file that cannot be read (422)
     │   ├── Unknown             a name nobody has: method, backend, task, setting (404)
     │   │   ├── UnknownUser
@@ -28,6 +29,7 @@ __all__ = [
     "Conflict",
     "Failure",
     "InvalidFile",
+    "InvalidJob",
     "InvalidPlan",
     "InvalidRecord",
     "IpseError",
@@ -61,6 +63,10 @@ class InvalidRecord(UsageError):
 
 class InvalidPlan(UsageError):
     """A plan contradicts itself, or two methods claim the same single slot."""
+
+
+class InvalidJob(UsageError):
+    """A job contradicts itself, or has nothing to learn from."""
 
 
 class InvalidFile(UsageError):

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from ipse.job import Job, Trained
 from ipse.plan import Need, Plan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -29,6 +32,7 @@ __all__ = [
     "Progress",
     "Reply",
     "Score",
+    "Train",
     "Write",
 ]
 
@@ -40,8 +44,9 @@ Loader: TypeAlias = "Callable[[str], Mapping[str, NDArray[Any]]]"
 
 A plan names `<content hash>`, or `<content hash>/<part>` where one state holds several things:
 
-- an adapter is the arrays `<module path>.lora_A` (rank, in) and `<module path>.lora_B` (out, rank)
-  for each module it changes, and `scale`, one number; of a part, all with `<part>/` in front
+- an adapter is, for each module it changes, `<module path>.lora_A` (rank, in) and `.lora_B`
+  (out, rank), perhaps `.lora_C` (rank,), what is added between the two, and `scale`, one number;
+  or `<module path>.scales` (out,), factors of its outputs; of a part, all with `<part>/` in front
 - a prefix is the array `prefix` (length, hidden), or the one called `<part>`
 - a steering vector is the array `vector` (hidden,), or the one called `<part>`
 """
@@ -150,6 +155,17 @@ class FitSteering:
 
 
 @dataclass(frozen=True)
+class Train:
+    """A method's request to learn: a list of `Trained`, one a job.
+
+    Jobs of many people that are asked for at the same time are learned in one batch; each gets what
+    it would get alone.
+    """
+
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True)
 class Reply:
     """A backend's answer to a plan.
 
@@ -242,6 +258,24 @@ class LM(Protocol):
 
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Train a steering vector from preference pairs, (hidden,)."""
+        ...
+
+    def train(
+        self,
+        jobs: Sequence[Job],
+        on_progress: Progress | None = None,
+        scratch: Path | None = None,
+    ) -> list[Trained]:
+        """Learn every job, many in one batch; each gets what it would get alone.
+
+        Args:
+            jobs: The jobs.
+            on_progress: Told how many examples were learned from, and of how many at most.
+            scratch: A folder to keep what is half done in: the same jobs go on from there.
+
+        Returns:
+            What was learned, one a job.
+        """
         ...
 
     def attach(self, loader: Loader) -> None:

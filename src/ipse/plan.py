@@ -30,7 +30,7 @@ Role = Literal["system", "user", "assistant"]
 
 Need = Literal[
     "generate", "stream", "score", "embed", "cut", "fusion", "adapters", "prefix", "steering",
-    "models", "candidates", "hidden", "fit_steering",
+    "models", "candidates", "hidden", "fit_steering", "train",
 ]  # fmt: skip
 """What a plan can need and a backend can carry."""
 

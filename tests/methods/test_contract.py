@@ -311,6 +311,7 @@ class Both:
         self.generate, self.embed, self.cut = writes.generate, embeds.embed, writes.cut
         self.score, self.hold, self.attach = writes.score, writes.hold, writes.attach
         self.hidden, self.fit_steering = writes.hidden, writes.fit_steering
+        self.train = writes.train
 
 
 def test_time_of_people_is_as_the_tests_assume():

@@ -16,7 +16,7 @@ from ipse.plan import NEEDS, Need, Plan
 __all__ = ["CARRIED", "Carrier", "Known", "require"]
 
 CARRIED: dict[str, frozenset[Need]] = {
-    "echo": frozenset(NEEDS) - {"score", "hidden", "fit_steering"},
+    "echo": frozenset(NEEDS) - {"score", "hidden", "fit_steering", "train"},
     "http": frozenset({"generate", "stream", "score", "embed", "cut", "candidates"}),
     "local": frozenset(NEEDS),
 }

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from ipse.backends.carry import CARRIED, require
 from ipse.errors import NotCarried
+from ipse.job import Job, Trained
 from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan, Stream
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -105,6 +108,17 @@ class EchoBackend:
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Refuse: an echo learns nothing."""
         require(self, ask.plans, "fit_steering")
+        raise NotCarried("an echo learns nothing")
+
+    def train(
+        self,
+        jobs: Sequence[Job],
+        on_progress: Progress | None = None,
+        scratch: Path | None = None,
+    ) -> list[Trained]:
+        """Refuse: an echo learns nothing."""
+        del jobs, on_progress, scratch
+        require(self, (), "train")
         raise NotCarried("an echo learns nothing")
 
     def attach(self, loader: Loader) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from ipse.backends.carry import CARRIED, Known, require
 from ipse.backends.client import Client, server_url
 from ipse.backends.vllm import Vllm, strange, turns
 from ipse.errors import BackendFailure, NotCarried
+from ipse.job import Job, Trained
 from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 
@@ -175,6 +177,17 @@ class HttpBackend:
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Refuse: a server does not train."""
         require(self, ask.plans, "fit_steering")
+        raise NotCarried("a server does not train")
+
+    def train(
+        self,
+        jobs: Sequence[Job],
+        on_progress: Progress | None = None,
+        scratch: Path | None = None,
+    ) -> list[Trained]:
+        """Refuse: a server does not train."""
+        del jobs, on_progress, scratch
+        require(self, (), "train")
         raise NotCarried("a server does not train")
 
     def attach(self, loader: Loader) -> None:

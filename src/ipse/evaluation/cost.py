@@ -11,8 +11,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from ipse.job import Job, Trained
 from ipse.lm import LM, FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
-from ipse.plan import Need, Plan
+from ipse.plan import Need, Plan, Stream
 from ipse.records import User
 
 if TYPE_CHECKING:
@@ -154,6 +155,20 @@ class Counted:
         self.nbytes += sum(map(_size, ask.plans)) + _bytes(ask.chosen) + _bytes(ask.rejected)
         return self.lm.fit_steering(ask)
 
+    def train(
+        self,
+        jobs: Sequence[Job],
+        on_progress: Progress | None = None,
+        scratch: Path | None = None,
+    ) -> list[Trained]:
+        """Learn every job, as the model does."""
+        self.nbytes += sum(
+            _read(example.stream) + _bytes([example.target])
+            for job in jobs
+            for example in (*job.examples, *job.held_out)
+        )
+        return self.lm.train(jobs, on_progress, scratch)
+
     def attach(self, loader: Loader) -> None:
         """Say where the arrays that plans name are loaded from."""
         self.lm.attach(loader)
@@ -170,7 +185,11 @@ class Counted:
 
 
 def _size(plan: Plan) -> int:
-    return sum(len(m.content.encode()) for stream in plan.streams for m in stream.messages)
+    return sum(map(_read, plan.streams))
+
+
+def _read(stream: Stream) -> int:
+    return _bytes(message.content for message in stream.messages)
 
 
 def _bytes(texts: Iterable[str]) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 
-from ipse.lm import LM, Cut, Embed, FitSteering, Hidden, Hold, Likelihood, Progress, Write
+from ipse.lm import LM, Cut, Embed, FitSteering, Hidden, Hold, Likelihood, Progress, Train, Write
 from ipse.methods.base import Ask, Steps
 from ipse.plan import Plan
 
@@ -15,26 +16,33 @@ __all__ = ["finish", "finish_all"]
 T = TypeVar("T")
 
 
-def finish(task: T | Steps[T], lm: LM) -> T:
+def finish(task: T | Steps[T], lm: LM, scratch: Path | None = None) -> T:
     """Run one task to its end.
 
     Args:
         task: Steps that ask on their way, or the result itself.
         lm: Answers what they ask for.
+        scratch: A folder for what is half learned: the same task goes on from there.
 
     Returns:
         The result.
     """
-    return finish_all([task], lm)[0]
+    return finish_all([task], lm, scratch=scratch)[0]
 
 
-def finish_all(tasks: Sequence[T | Steps[T]], lm: LM, progress: Progress | None = None) -> list[T]:
+def finish_all(
+    tasks: Sequence[T | Steps[T]],
+    lm: LM,
+    progress: Progress | None = None,
+    scratch: Path | None = None,
+) -> list[T]:
     """Run tasks side by side: what they ask for at the same time is answered in one batch.
 
     Args:
         tasks: Steps that ask on their way, or results themselves.
         lm: Answers what they ask for.
         progress: Told how many answers of the present round are there, and of how many.
+        scratch: A folder for what is half learned: the same tasks go on from there.
 
     Returns:
         The results, in the order of the tasks.
@@ -55,7 +63,7 @@ def finish_all(tasks: Sequence[T | Steps[T]], lm: LM, progress: Progress | None 
             except StopIteration as stop:
                 results[place] = stop.value
                 del running[place]
-        answers = _answer(asked, lm, progress)
+        answers = _answer(asked, lm, progress) | _trained(asked, lm, progress, scratch)
     return [results[place] for place in range(len(tasks))]
 
 
@@ -93,6 +101,16 @@ def _written(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[i
         elif isinstance(ask, Write):
             answers[place] = list(islice(replies, len(ask.plans)))
     return answers
+
+
+def _trained(
+    asked: dict[int, Ask], lm: LM, progress: Progress | None, scratch: Path | None
+) -> dict[int, Any]:
+    """Learn all jobs that are asked for, in one batch."""
+    asks = {place: ask for place, ask in asked.items() if isinstance(ask, Train)}
+    jobs = [job for ask in asks.values() for job in ask.jobs]
+    learned = iter(lm.train(jobs, progress, scratch) if jobs else ())
+    return {place: list(islice(learned, len(ask.jobs))) for place, ask in asks.items()}
 
 
 def _scored(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[int, Any]:

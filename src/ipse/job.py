@@ -1,0 +1,208 @@
+"""Jobs: what to learn, as inert data.
+
+A method says what is to be learned, from what and how; a backend that carries `train` learns it.
+Neither knows the other. As in plans, tensors stand by name only. What a backend learns comes back
+as named arrays, which a method keeps in its state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from ipse.errors import InvalidJob
+from ipse.plan import Stream
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "MODULES",
+    "Decay",
+    "Example",
+    "Job",
+    "Learn",
+    "Lora",
+    "Module",
+    "Scales",
+    "Schedule",
+    "Trained",
+]
+
+Module = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+"""The products of a decoder's layer that can be changed."""
+
+MODULES: tuple[Module, ...] = get_args(Module)
+
+Decay = Literal["linear", "cosine", "constant"]
+"""How the learning rate falls once it has risen."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One text to learn to answer with.
+
+    Attributes:
+        stream: What is read before it, and what that attaches: none of that changes.
+        target: The text; that it ends there is learned too.
+        owner: Whose it is: what is learned of each person by themselves goes by this name.
+        lines: The lines of the job's table that it is learned under, the question's own first.
+    """
+
+    stream: Stream
+    target: str
+    owner: str = ""
+    lines: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.target.strip():
+            raise InvalidJob("an example has an empty target, which teaches nothing. Leave it out")
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank weights beside some modules (arXiv 2106.09685, eq. 3): `alpha / rank * B A x`.
+
+    With `width`, owners have vectors of their own (PLoRA, arXiv 2403.06208, eq. 4):
+    `alpha / rank * B (A x + P p)`, where `P` (rank, width) is one a module, and `p` (width,) one an
+    owner, zero at first.
+
+    Attributes:
+        rank: The rank.
+        alpha: The scale, before it is divided by the rank.
+        modules: What is changed, in every layer.
+        dropout: The share of a module's inputs that is left out, by chance, while it learns.
+        width: The width of each owner's vector; 0 is none.
+        only_owners: Only the owners' vectors learn; all else is as it was at the start.
+    """
+
+    rank: int = 8
+    alpha: float = 8.0
+    modules: tuple[Module, ...] = ("q_proj", "v_proj")
+    dropout: float = 0.0
+    width: int = 0
+    only_owners: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise InvalidJob(f"the rank must be at least 1; got {self.rank}")
+        if not 0 <= self.dropout < 1:
+            raise InvalidJob(f"dropout must be from 0 to below 1; got {self.dropout}")
+        _check_modules(self.modules)
+
+
+@dataclass(frozen=True)
+class Scales:
+    """One factor an output of some modules, 1 at first: (IA)^3 (arXiv 2205.05638, section 3.3).
+
+    The paper scales the inputs of `down_proj`; the outputs of `up_proj` are the same products.
+
+    Attributes:
+        modules: What is changed, in every layer.
+    """
+
+    modules: tuple[Module, ...] = ("k_proj", "v_proj", "up_proj")
+
+    def __post_init__(self) -> None:
+        _check_modules(self.modules)
+
+
+Learn: TypeAlias = Lora | Scales
+"""What can be learned."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to learn: AdamW under a rate that rises, then falls.
+
+    Attributes:
+        rate: The highest learning rate.
+        epochs: How often each example is learned from.
+        batch: Examples an update.
+        warm: The share of the updates in which the rate rises.
+        decay: How it falls after that.
+        weight_decay: AdamW's.
+        clip: The longest gradient of one job; 0 is any.
+        patience: Epochs in which the held-out examples may get no likelier before the job stops;
+            0 never stops it. Wherever there are held-out examples, the best epoch is what is kept.
+    """
+
+    rate: float = 1e-3
+    epochs: int = 2
+    batch: int = 4
+    warm: float = 0.1
+    decay: Decay = "linear"
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch < 1:
+            raise InvalidJob(f"epochs and batch must be at least 1; got {self}")
+        numbers = (self.rate, self.warm, self.weight_decay, self.clip, self.patience)
+        if not all(math.isfinite(number) and number >= 0 for number in numbers):
+            raise InvalidJob(f"no number of a schedule may be below 0; got {self}")
+        if self.decay not in get_args(Decay):
+            raise InvalidJob(f"unknown decay {self.decay!r}. Known: {', '.join(get_args(Decay))}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to learn, from what, and how.
+
+    The loss is the mean over an update's examples of each one's mean negative log-likelihood a
+    token, in nats: a person with long texts counts no more than one with short ones.
+
+    Attributes:
+        learn: What is learned.
+        examples: From what.
+        held_out: What is only looked at, to stop in time.
+        start: The content-hashed name of what learning goes on from; "" begins anew.
+        table: The name of an array `table` (lines, width) that examples are learned under.
+        schedule: How long and how fast.
+        seed: Of the order, of what is left out, and of what it begins with.
+    """
+
+    learn: Learn
+    examples: tuple[Example, ...]
+    held_out: tuple[Example, ...] = ()
+    start: str = ""
+    table: str = ""
+    schedule: Schedule = field(default_factory=Schedule)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.examples:
+            raise InvalidJob("a job has no examples, so there is nothing to learn")
+
+    @property
+    def hash(self) -> str:
+        """What this job is, in a few digits: the same job gives the same result."""
+        blob = json.dumps([type(self.learn).__name__, asdict(self)], sort_keys=True)
+        return hashlib.sha256(blob.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a job gave.
+
+    Attributes:
+        arrays: What was learned, by name.
+        facts: How it went, JSON-able: `updates`, `seconds`, the mean loss of each epoch (`nats`),
+            the held-out examples' before the first and after each (`held_out`), and which epoch's
+            is kept (`best`).
+    """
+
+    arrays: Mapping[str, NDArray[np.generic]]
+    facts: Mapping[str, Any]
+
+
+def _check_modules(modules: tuple[Module, ...]) -> None:
+    strange = [module for module in modules if module not in MODULES]
+    if strange or not modules or len(set(modules)) < len(modules):
+        raise InvalidJob(f"modules must be some of {', '.join(MODULES)}, each once; got {modules}")
