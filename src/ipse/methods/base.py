@@ -54,6 +54,7 @@ class Method(ABC):
         paper: The arXiv id of its source, or "".
         stores: What is kept of a person, in words.
         shared: Whether `fit` learns something of everyone.
+        trains: Whether weights are trained, which takes too long while somebody waits.
     """
 
     name: ClassVar[str]
@@ -62,6 +63,7 @@ class Method(ABC):
     paper: ClassVar[str] = ""
     stores: ClassVar[str] = "nothing"
     shared: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
