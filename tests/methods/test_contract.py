@@ -283,8 +283,7 @@ def running(life, pico, methods):
     pico.attach(life.store.arrays)
     life = Lifecycle(life.store, Both(pico, life.lm))
     for method in methods:
-        if method.trains:
-            life.fit(method)
+        life.fit(method)
     return life
 
 

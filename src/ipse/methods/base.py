@@ -54,7 +54,8 @@ class Method(ABC):
         paper: The arXiv id of its source, or "".
         stores: What is kept of a person, in words.
         shared: Whether `fit` learns something of everyone.
-        trains: Whether weights are trained, which takes too long while somebody waits.
+        trains: Whether learning of a person takes so long that no question waits for it: it is
+            done by `ipse enroll` alone, and a question is answered with what there is.
     """
 
     name: ClassVar[str]

@@ -49,7 +49,6 @@ class Ia3(Method):
     base: ClassVar[Base] = "lm"
     paper: ClassVar[str] = "2205.05638"
     shared: ClassVar[bool] = True
-    trains: ClassVar[bool] = True
 
     people: int = 25
     records: int = 20

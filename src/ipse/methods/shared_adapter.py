@@ -54,7 +54,6 @@ class SharedAdapter(Method):
     base: ClassVar[Base] = "lm"
     paper: ClassVar[str] = "2106.09685"
     shared: ClassVar[bool] = True
-    trains: ClassVar[bool] = True
 
     people: int = 25
     records: int = 20

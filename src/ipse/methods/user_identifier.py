@@ -64,7 +64,6 @@ class UserIdentifier(Method):
     base: ClassVar[Base] = "lm"
     paper: ClassVar[str] = "2110.00135"
     shared: ClassVar[bool] = True
-    trains: ClassVar[bool] = True
 
     length: int = field(default=10, metadata={"most": 40})
     people: int = 25

@@ -192,11 +192,12 @@ class Extras:
     banks: Sequence[tuple[slice, Bank]] = ()
     spans: Sequence[tuple[slice, Weighted]] = ()
 
-    def add(self, layer: int, site: Site, x: Tensor, y: Tensor) -> None:
-        """Add what the rows' adapters make of `x`, as `network.Extra` says."""
+    def add(self, layer: int, site: Site, x: Tensor, y: Tensor) -> Tensor:
+        """Add what the rows' adapters make of `x`, in place, as `network.Extra` says."""
         for lines, bank in self.banks:
             bank.add(layer, site, x[lines], y[lines])
         for lines, adapters in self.spans:
             for lora, weight in adapters:
                 if pair := lora.sites.get(site):
                     y[lines].addmm_(x[lines] @ pair[0][layer], pair[1][layer], alpha=weight)
+        return y
