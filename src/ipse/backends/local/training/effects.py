@@ -16,7 +16,7 @@ from torch import Tensor
 from ipse.backends.local.lora import Weighted
 from ipse.backends.local.network import Site
 
-__all__ = ["At", "Block", "Effect", "Effects", "LowRank"]
+__all__ = ["At", "Block", "Effect", "Effects", "Factor", "LowRank"]
 
 At: TypeAlias = tuple[int, Site]
 """A layer and one of its products."""
@@ -46,7 +46,7 @@ class LowRank:
         a: `A`, (ranks, in).
         blocks: `B`, block by block.
         scale: What the term is multiplied by.
-        c: What is added between the two, (lines, ranks); None is nothing.
+        c: What is added between the two, (lines, ranks) or (ranks,); None is nothing.
         keep: Which inputs are not left out, (lines, in); None is all of them.
         kept: The share of those, by which they are divided.
     """
@@ -66,17 +66,32 @@ class LowRank:
 
 
 @dataclass(frozen=True, eq=False)
+class Factor:
+    """What some outputs are multiplied by at some lines.
+
+    Attributes:
+        lines: The lines.
+        outputs: The outputs.
+        by: What they are multiplied by, (outputs,).
+    """
+
+    lines: slice
+    outputs: slice
+    by: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Effect:
     """What one job's parameters do to its lines.
 
     Attributes:
-        low_rank: The low-rank terms.
-        factors: What a product's outputs are multiplied by at the job's lines, (out,).
+        low_rank: The low-rank terms, by product.
+        factors: The factors.
         prefixes: A soft prompt for each row, (places, hidden); empty where none is learned.
     """
 
     low_rank: Mapping[At, LowRank] = field(default_factory=dict)
-    factors: Mapping[At, Tensor] = field(default_factory=dict)
+    factors: Mapping[At, Sequence[Factor]] = field(default_factory=dict)
     prefixes: Sequence[Tensor] = ()
 
 
@@ -84,18 +99,14 @@ class Effects:
     """Everything that is done to the lines of a batch; a `network.Extra`.
 
     Low-rank terms come first, those that streams attach and those that are learned; factors
-    multiply the whole, as they do where adapters are served.
+    multiply the whole, as `lora.py` has it where adapters are served.
     """
 
-    def __init__(
-        self,
-        learned: Sequence[tuple[slice, Effect]],
-        frozen: Sequence[tuple[slice, Weighted]],
-    ) -> None:
+    def __init__(self, learned: Sequence[Effect], frozen: Sequence[tuple[slice, Weighted]]) -> None:
         """Gather what is done.
 
         Args:
-            learned: The lines of each job, in order and without a gap, and what is done to them.
+            learned: What jobs do to their lines.
             frozen: Lines of rows that attach the same, and the adapters they attach.
         """
         self._learned = learned
@@ -104,17 +115,16 @@ class Effects:
     def add(self, layer: int, site: Site, x: Tensor, y: Tensor) -> Tensor:
         """Do it, as `network.Extra` says."""
         at = (layer, site)
-        terms = [*_attached(self._frozen, layer, site)]
-        terms += [e.low_rank[at] for _, e in self._learned if at in e.low_rank]
+        terms = _attached(self._frozen, layer, site)
+        terms += [effect.low_rank[at] for effect in self._learned if at in effect.low_rank]
         if terms:
             tensors = [tensor for term in terms for tensor in term.tensors]
             y = _LowRank.apply(x, y, terms, *tensors)  # type: ignore[no-untyped-call]
-        if any(at in effect.factors for _, effect in self._learned):
-            parts = torch.split(y, [lines.stop - lines.start for lines, _ in self._learned])
-            y = torch.cat([
-                part * effect.factors[at] if at in effect.factors else part
-                for part, (_, effect) in zip(parts, self._learned, strict=True)
-            ])  # fmt: skip
+        factors = _attached_factors(self._frozen, layer, site)
+        factors += [f for effect in self._learned for f in effect.factors.get(at, ())]
+        if factors:
+            every = [factor.by for factor in factors]
+            y = _Factors.apply(y, factors, *every)  # type: ignore[no-untyped-call]
         return y
 
 
@@ -124,9 +134,21 @@ def _attached(frozen: Sequence[tuple[slice, Weighted]], layer: int, site: Site) 
         for lora, weight in adapters:
             if pair := lora.sites.get(site):
                 a, b = pair[0][layer].T, pair[1][layer].T  # (ranks, in), (out, ranks)
+                c = lora.between[site][layer] if site in lora.between else None
                 whole = Block(slice(None), slice(None), b)
-                found.append(LowRank(lines, a, (whole,), weight))
+                found.append(LowRank(lines, a, (whole,), weight, c))
     return found
+
+
+def _attached_factors(
+    frozen: Sequence[tuple[slice, Weighted]], layer: int, site: Site
+) -> list[Factor]:
+    return [
+        Factor(lines, slice(None), 1 + weight * lora.changes[site][layer])
+        for lines, adapters in frozen
+        for lora, weight in adapters
+        if site in lora.changes
+    ]
 
 
 class _LowRank(torch.autograd.Function):
@@ -196,3 +218,33 @@ def _inputs(term: LowRank, x: Tensor) -> Tensor:
     """Give the inputs of a term's lines, without those that are left out."""
     some = x[term.lines]
     return some if term.keep is None else (some * term.keep).div_(term.kept)
+
+
+class _Factors(torch.autograd.Function):
+    """Factors of outputs at some lines, multiplied in place, one after another."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, factors: Sequence[Factor], *_: Tensor) -> Tensor:
+        ctx.mark_dirty(y)
+        ctx.factors = factors
+        before = []
+        for i, factor in enumerate(factors):
+            some = y[factor.lines, factor.outputs]
+            if ctx.needs_input_grad[2 + i]:
+                before.append(some.clone())
+            some.mul_(factor.by)
+        ctx.save_for_backward(*before)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Any, ...]:
+        before = list(ctx.saved_tensors)
+        below = slope.clone()
+        found: list[Tensor | None] = []
+        for i in reversed(range(len(ctx.factors))):
+            factor = ctx.factors[i]
+            some = below[factor.lines, factor.outputs]
+            is_wanted = ctx.needs_input_grad[2 + i]
+            found.append((some * before.pop()).sum(0) if is_wanted else None)
+            some.mul_(factor.by)
+        return (below, None, *reversed(found))

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from ipse.backends.local.network import Network
 from ipse.backends.local.training.learnable import Learnable
 from ipse.backends.local.training.low_rank import LowRankWeights
+from ipse.backends.local.training.scales import LearnedScales
 from ipse.errors import InvalidJob
-from ipse.job import Job, Lora
+from ipse.job import Job, Lora, Scales
 
 __all__ = ["begin"]
 
@@ -39,4 +40,6 @@ def begin(
     del table
     if isinstance(job.learn, Lora):
         return LowRankWeights(job, job.learn, network, start)
+    if isinstance(job.learn, Scales):
+        return LearnedScales(job.learn, network, start)
     raise InvalidJob(f"nothing learns {job.learn}")

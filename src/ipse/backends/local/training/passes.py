@@ -87,7 +87,7 @@ class Pass:
         effects = self._effects(chunks)
         x, places = inputs(network, chunks)
         x = _with_prefixes(x, chunks, effects)
-        extra = Effects(effects, reading_adapters(chunks))
+        extra = Effects([effect for _, effect in effects], reading_adapters(chunks))
         attend = Causal([chunk.span.length for chunk in chunks])
         x = network.run(x, places, attend, extra, steer(chunks))
         lines, targets = list[int](), list[int]()
