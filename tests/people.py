@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
 from ipse.backends.echo import EchoBackend
 from ipse.job import Trained
 from ipse.lm import Score
@@ -66,7 +68,8 @@ class StandIn:
         ]
 
     def hidden(self, ask):
-        return self.embed([f"{ask.layer} {text}" for text in ask.targets])
+        each = [self.embed([f"{layer} {text}" for text in ask.targets]) for layer in ask.layers]
+        return np.stack(each, axis=1)
 
     def fit_steering(self, ask):
         return self.embed(ask.chosen).sum(0) - self.embed(ask.rejected).sum(0)
