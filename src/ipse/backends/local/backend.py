@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from ipse import tensors
 from ipse.backends.cache import note
 from ipse.backends.carry import CARRIED, require
+from ipse.backends.limits import Limits
 from ipse.backends.local.answers import Answer, answers, reply
 from ipse.backends.local.attached import Attachments
 from ipse.backends.local.embedder import EMBEDDER, Embedder, embedder_folder, load_embedder
 from ipse.backends.local.hidden import hidden
-from ipse.backends.local.loop import Limits, Loop
+from ipse.backends.local.loop import Loop
 from ipse.backends.local.model import Dtype, LanguageModel, load_model, weight_files
 from ipse.backends.local.requests import Mailbox, Place, Request
 from ipse.backends.local.scoring import score
