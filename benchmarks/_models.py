@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from ipse.backends.limits import Limits
 from ipse.backends.local import LocalBackend
-from ipse.backends.local.loop import Limits
 from ipse.plan import Adapter, Plan, Sampling, Stream
 
 __all__ = ["adapter", "ask", "open_model", "personal", "ratio", "rounds"]

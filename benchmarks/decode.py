@@ -31,8 +31,8 @@ from _models import adapter, ask, open_model, personal, ratio, rounds
 from peft import LoraConfig, get_peft_model
 
 from ipse import tensors
+from ipse.backends.limits import Limits
 from ipse.backends.local import LocalBackend
-from ipse.backends.local.loop import Limits
 from ipse.plan import Adapter, Fusion, Plan
 
 CONTEXT = "This person wrote before: I like short answers with one clear reason. " * 8

@@ -30,8 +30,8 @@ from _bench import arguments, report
 from tests.backends.attachments import lora
 from tests.pico import save_pico
 
+from ipse.backends.limits import Limits
 from ipse.backends.local import LocalBackend
-from ipse.backends.local.loop import Limits
 from ipse.errors import IpseError
 from ipse.plan import Adapter, Plan, Sampling
 

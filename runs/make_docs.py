@@ -238,7 +238,7 @@ class _Recorder:
 
     def hidden(self, ask: Hidden) -> NDArray[np.float32]:
         self.asked.add("hidden")
-        return np.ones((len(ask.plans), 1), np.float32)
+        return np.ones((len(ask.plans), len(ask.layers), 1), np.float32)
 
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         del ask

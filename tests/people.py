@@ -68,7 +68,8 @@ class StandIn:
         ]
 
     def hidden(self, ask):
-        return self.embed([f"{ask.layer} {text}" for text in ask.targets])
+        each = [self.embed([f"{layer} {text}" for text in ask.targets]) for layer in ask.layers]
+        return np.stack(each, axis=1)
 
     def fit_steering(self, ask):
         return self.embed(ask.chosen).sum(0) - self.embed(ask.rejected).sum(0)

@@ -46,7 +46,7 @@ class HashEmbedder:
         return out / np.linalg.norm(out, axis=1, keepdims=True)
 
 
-def save_pico(folder: Path, seed: int = 0) -> Path:
+def save_pico(folder: Path, seed: int = 0, hidden: int = 32, layers: int = 2) -> Path:
     """Save a random tiny Llama with a byte-level tokenizer and a chat template."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -58,9 +58,9 @@ def save_pico(folder: Path, seed: int = 0) -> Path:
         torch.manual_seed(seed)
         config = LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
+            hidden_size=hidden,
+            intermediate_size=2 * hidden,
+            num_hidden_layers=layers,
             num_attention_heads=4,
             num_key_value_heads=2,
             max_position_embeddings=1024,

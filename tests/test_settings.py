@@ -6,6 +6,7 @@ import tomllib
 import pytest
 
 from ipse.backends import BACKENDS
+from ipse.backends.limits import Limits
 from ipse.errors import InvalidFile, Unknown, UsageError
 from ipse.settings import Settings, load, open_engine, open_lm, template
 
@@ -54,7 +55,7 @@ def test_a_file_that_cannot_be_read_is_named(folder, text, said):
 
 def test_an_unknown_key_is_named_with_those_there_are(folder):
     (folder / "ipse.toml").write_text('stroe = "x"\n')
-    with pytest.raises(Unknown, match=r"in ipse.toml: 'stroe'. Did you mean 'store'. Known: api_"):
+    with pytest.raises(Unknown, match=r"in ipse.toml: 'stroe'. Did you mean 'store'. Known: alone, api_"):
         load()
 
 
@@ -110,6 +111,42 @@ def test_the_timeout_reaches_the_server():
     assert open_lm(load(**settings, timeout=7))._client.timeout == 7
     with pytest.raises(UsageError, match="setting timeout should be greater than 0"):
         load(timeout=0)
+
+
+def test_limits_are_set_by_file_and_environment(folder, monkeypatch):
+    assert open_lm(load()).limits == Limits()
+    (folder / "ipse.toml").write_text('rows = 3\nmemory = "512MiB"\nkept = 0\nalone = 99\n')
+    monkeypatch.setenv("IPSE_ROWS", "5")
+    monkeypatch.setenv("IPSE_ATTACHED", "1GB")
+    monkeypatch.setenv("IPSE_READING", "7")
+    expected = Limits(rows=5, memory=512 << 20, attached=10**9, kept=0, reading=7, alone=99)
+    assert open_lm(load()).limits == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("rows", "0", "should be greater than or equal to 1; got '0'"),
+        ("memory", "-1", "should be a number of bytes, such as 536870912 or 512MiB; got '-1'"),
+        ("memory", "0", "should be greater than or equal to 1; got '0'"),
+        ("attached", "much", "should be a number of bytes, such as .*; got 'much'"),
+        ("kept", "3 apples", "should be a number of bytes, such as .*; got '3 apples'"),
+        ("reading", "1.5", "should be a valid integer.*; got '1.5'"),
+        ("alone", "0", "should be greater than or equal to 1; got '0'"),
+    ],
+)
+def test_a_wrong_limit_is_named_with_what_it_should_be(monkeypatch, name, value, said):
+    monkeypatch.setenv(f"IPSE_{name.upper()}", value)
+    with pytest.raises(UsageError, match=f"the setting {name} {said} from IPSE_{name.upper()}"):
+        load()
+
+
+def test_limits_that_would_let_nobody_in_are_refused():
+    assert Limits(kept=0, attached=0).kept == 0
+    with pytest.raises(UsageError, match="the limit alone must be at least 1; got 0"):
+        Limits(alone=0)
+    with pytest.raises(UsageError, match="the limit kept must be at least 0; got -1"):
+        Limits(kept=-1)
 
 
 def test_a_server_needs_an_address_and_a_model():

@@ -104,12 +104,13 @@ class Hold:
 
 @dataclass(frozen=True)
 class Hidden:
-    """A method's request for hidden states, (plans, hidden) float32: one vector a plan.
+    """A method's request for hidden states, (plans, layers, hidden) float32; each is read once.
 
     Attributes:
-        plans: What is read; of each, its main stream, with what that stream attaches.
+        plans: What is read; of each, its main stream, with what that stream attaches. All are read
+            by the same model.
         targets: One text a plan, read as the answer to it; "" reads the prompt alone.
-        layer: The residual stream behind this decoder layer is taken, counted from 0; where a
+        layers: The residual streams behind these decoder layers are taken, counted from 0; where a
             `Steering` of the same layer adds. Negative counts from the last.
         position: `last` takes the last token that is read, `mean` the mean over the target's
             tokens, or over the prompt's where the target is "".
@@ -117,7 +118,7 @@ class Hidden:
 
     plans: tuple[Plan, ...]
     targets: tuple[str, ...]
-    layer: int
+    layers: tuple[int, ...]
     position: Literal["last", "mean"] = "last"
 
 
@@ -254,7 +255,7 @@ class LM(Protocol):
         ...
 
     def hidden(self, ask: Hidden) -> NDArray[np.float32]:
-        """Give hidden states, (plans, hidden)."""
+        """Give hidden states, (plans, layers, hidden)."""
         ...
 
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:

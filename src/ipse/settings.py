@@ -10,14 +10,16 @@ import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from ipse.backends import BACKENDS, open_backend
+from ipse.backends.limits import Limits
 from ipse.engine import DEFAULT_METHODS, Ipse
 from ipse.errors import InvalidFile, UsageError, unknown
 from ipse.lm import LM
@@ -89,6 +91,35 @@ class Settings(BaseSettings):
     temperature: float = Field(
         Sampling.temperature, ge=0, description="0 takes the likeliest token, more is more varied."
     )
+    rows: int = Field(
+        Limits.rows, ge=1, description="For local: the most streams that are under way at once."
+    )
+    memory: ByteSize = Field(
+        ByteSize(Limits.memory),
+        ge=1,
+        description="For local: the most bytes of keys and values, such as 512MiB; others wait.",
+    )
+    attached: ByteSize = Field(
+        ByteSize(Limits.attached),
+        ge=0,
+        description="For local: the most bytes of people's adapters and vectors, of one model.",
+    )
+    kept: ByteSize = Field(
+        ByteSize(Limits.kept),
+        ge=0,
+        description="For local: the most bytes of beginnings kept for later, of one model.",
+    )
+    reading: int = Field(
+        Limits.reading, ge=1, description="For local: prompt tokens read a step while others write."
+    )
+    alone: int = Field(
+        Limits.alone, ge=1, description="For local: prompt tokens read a step while nobody writes."
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """How much the local backend may have under way at once."""
+        return Limits(**{each.name: int(getattr(self, each.name)) for each in fields(Limits)})
 
 
 def load(config: str | Path | None = None, **flags: object) -> Settings:
@@ -138,6 +169,8 @@ def _refused(
     source = next((name for name, values in sources.items() if key in values), str(path))
     got = "a hidden value" if key == "api_key" else repr(problem["input"])
     what = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if problem["type"].startswith("byte_size"):
+        what = "should be a number of bytes, such as 536870912 or 512MiB"
     return UsageError(f"the setting {key} {what}; got {got} from {source}")
 
 
@@ -163,8 +196,9 @@ def open_lm(settings: Settings, notify: Callable[[str], None] | None = None) -> 
             )
     known = _PASSED[settings.backend]
     passed = {theirs: values[ours] for ours, theirs in known.items() if values[ours]}
-    if notify and settings.backend == "local":
-        passed["notify"] = notify
+    if settings.backend == "local":
+        passed["limits"] = settings.limits
+        passed |= {"notify": notify} if notify else {}
     return open_backend(settings.backend, **passed)
 
 

@@ -12,9 +12,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipse.backends.limits import Limits
 from ipse.backends.local import LocalBackend
 from ipse.backends.local.fusion import fuse, linear
-from ipse.backends.local.loop import Limits
 from ipse.backends.local.sampling import draw, new_generator
 from ipse.backends.local.writing import Writer
 from ipse.errors import InvalidPlan, Unknown

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from ipse.backends.limits import Limits
 from ipse.backends.local import LocalBackend
 from ipse.backends.local.attached import Attached
 from ipse.backends.local.attention import Span
 from ipse.backends.local.chunks import PLACE, Chunk
 from ipse.backends.local.fusion import fuse
-from ipse.backends.local.loop import Limits
 from ipse.backends.local.lora import read_lora
 from ipse.backends.local.sampling import draw, new_generator
 from ipse.backends.local.weights import quiet

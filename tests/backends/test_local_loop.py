@@ -12,9 +12,9 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 
+from ipse.backends.limits import Limits
 from ipse.backends.local import LocalBackend
 from ipse.backends.local.attached import Attachments
-from ipse.backends.local.loop import Limits
 from ipse.backends.local.network import Network
 from ipse.errors import BackendFailure, InvalidPlan, IpseError, Unknown, UsageError
 from ipse.plan import Adapter, Fusion, Message, Plan, Sampling, Steering, Stream

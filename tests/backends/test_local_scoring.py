@@ -10,10 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipse.backends.local import scoring, sharing
+from ipse.backends.local import reading, scoring, sharing
 from ipse.backends.local.sharing import Row, batches, groups
 from ipse.errors import InvalidPlan
-from ipse.plan import Fusion, Plan
+from ipse.plan import Fusion, Plan, Steering
 
 
 def slow_score(model, plan: Plan, target: str) -> list[float]:
@@ -55,11 +55,14 @@ def test_scores_are_the_slow_scores(pico, model):
         assert score.nats > 0
 
 
-@pytest.mark.parametrize(("name", "value"), [("_WINDOW", 3), ("_READ", 1), ("_HEAD", 1)])
-def test_batching_does_not_matter(pico, monkeypatch, name, value):
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [(scoring, "_WINDOW", 3), (reading, "_READ", 1), (scoring, "_HEAD", 1)],
+)
+def test_batching_does_not_matter(pico, monkeypatch, module, name, value):
     plans, targets = people()
     whole = pico.score(plans, targets)
-    monkeypatch.setattr(scoring, name, value)
+    monkeypatch.setattr(module, name, value)
     same_scores(pico.score(plans, targets), whole)
 
 
@@ -92,6 +95,27 @@ def test_sharing_reads_less(pico, model, monkeypatch):
     monkeypatch.setattr(sharing, "_WORTH", 10**9)
     pico.score(plans, targets)
     assert shared < 0.7 * sum(read)
+
+
+def test_what_is_steered_only_from_the_prompts_end_on_shares_the_prompt(pico, model, monkeypatch):
+    size = model.core.hidden
+    name = pico.hold({"vector": np.linspace(-1, 1, size, dtype=np.float32)})
+    plain = Plan.ask("Why is a long question better than a short one? " * 4)
+    ways = [Steering(name, layer, s, start=-1) for layer in (0, 1) for s in (1.0, -2.0)]
+    plans = [replace(plain, main=replace(plain.main, steering=(way,))) for way in ways]
+    plans += [plain, replace(plain, main=replace(plain.main, steering=(Steering(name, 0, 1.0),)))]
+    alone = [pico.score([plan], ["Because."])[0] for plan in plans]
+    assert len({round(score.nats, 3) for score in alone}) == len(plans)
+    read: list[int] = []
+    whole = type(model).read
+    monkeypatch.setattr(
+        type(model),
+        "read",
+        lambda self, chunks: read.extend(c.span.length for c in chunks) or whole(self, chunks),
+    )
+    same_scores(pico.score(plans, ["Because."] * len(plans)), alone)
+    prompt = len(model.prompt(plain.main.messages))
+    assert 2 * prompt < sum(read) < 3 * prompt  # once for the first five, once for the last
 
 
 def test_zero_weight_is_the_generic_model(pico):

@@ -49,6 +49,21 @@ def test_it_tells_which_dtype_was_faster(run, monkeypatch):
     assert auto() == "auto: bfloat16 at the last load"
 
 
+def test_it_tells_what_may_be_under_way_at_once(run, monkeypatch):
+    monkeypatch.setenv("IPSE_ROWS", "7")
+    monkeypatch.setenv("IPSE_MEMORY", "128MiB")
+
+    def limits() -> dict[str, str]:
+        return by_name(run("doctor", "--backend", "local", "--json"))["limits"]
+
+    found = limits()
+    assert found["status"] == "ok"
+    assert found["found"].startswith("7 rows; memory 128.0MiB, attached 1.0GiB, kept 256.0MiB;")
+    monkeypatch.setenv("IPSE_ATTACHED", "900TB")
+    assert limits()["status"] == "warn"
+    assert limits()["advice"] == "Lower memory, attached or kept"
+
+
 def test_what_is_missing_fails(run, monkeypatch):
     monkeypatch.setattr("ipse.cli.doctor.find_spec", lambda name: None)
     ran = run("doctor", "--backend", "local", "--json")

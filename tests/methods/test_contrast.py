@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from ipse.errors import InvalidPlan
 from ipse.lm import Likelihood, Score
@@ -13,6 +15,7 @@ from ipse.plan import Adapter, Fusion, Message, Plan, Sampling
 from ipse.records import User
 from ipse.state import State
 from tests.people import StandIn, echo, person, reason
+from tests.pico import save_pico
 
 QUESTION = Plan.ask("Which argument about plastic bottles is better? Say why.", system="Be brief.")
 TWO = ("context-steering", "linear-alignment", "amulet", "costeer")
@@ -146,6 +149,58 @@ def test_costeer_with_one_model_says_what_it_says_with_that_model_twice(pico):
     )
     found, expected = pico.score([both, three], ["plastic is bad"] * 2)
     assert found.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
+
+
+def slow_costeer(large, small, personal, generic, written):
+    """The next token's distribution as the paper writes it, everything recomputed."""
+
+    def logprobs(model, stream):
+        ids = model.prompt(stream.messages) + written
+        with torch.no_grad():
+            return torch.log_softmax(model.network(torch.tensor([ids])).logits[0, -1], -1)
+
+    d = logprobs(small, personal) - logprobs(small, generic)
+    gone, total = torch.zeros_like(d), torch.zeros_like(d)
+    for step in range(1, 6):
+        total = total + 1.5 * gone + 0.8 * d
+        gone = (total + gone / 10) / (step * 2 + 1 / 10)
+    return torch.log_softmax(logprobs(large, generic) + gone, -1)
+
+
+def test_costeer_with_a_smaller_model_is_the_papers_fusion_of_both(pico, tmp_path):
+    path = save_pico(tmp_path / "small", seed=3, hidden=16, layers=1)
+    plan = applied(f"costeer:small={path},alpha=1.5,beta=0.8,pull=2,rate=10,steps=5")
+    large, small = pico._language_model(), pico._place(str(path)).model
+    assert small.core.hidden < large.core.hidden
+    streams = large, small, replace(plan.main, model=None), QUESTION.main
+    written = []
+    while len(written) < 12 and not large.ends & set(written):
+        written.append(int(slow_costeer(*streams, written).argmax()))
+    text = large.tokenizer.decode(written, skip_special_tokens=True)
+    short = replace(plan, sampling=Sampling(max_tokens=12))
+    (reply,) = pico.generate([short])
+    assert reply.text == text != pico.generate([replace(QUESTION, sampling=short.sampling)])[0].text
+    assert "".join(pico.stream(short)) == text
+    ids = large.tokens("plastic is bad")
+    expected = [slow_costeer(*streams, ids[:n])[token].item() for n, token in enumerate(ids)]
+    (score,) = pico.score([plan], ["plastic is bad"])
+    assert score.logprobs == pytest.approx(expected, abs=1e-4)
+    (zero,), (base,) = (
+        pico.score([each], ["plastic is bad"])
+        for each in (applied(f"costeer:small={path}", plan=replace(QUESTION, strength=0.0)), QUESTION)
+    )
+    assert zero.logprobs == base.logprobs
+
+
+def test_costeer_with_a_model_of_other_tokens_is_refused(pico, tmp_path):
+    path = save_pico(tmp_path / "other", seed=3)
+    file = path / "tokenizer.json"
+    tokenizer = json.loads(file.read_text())
+    words = tokenizer["model"]["vocab"]
+    words["!"], words["?"] = words["?"], words["!"]
+    file.write_text(json.dumps(tokenizer))
+    with pytest.raises(InvalidPlan, match="has another tokenizer than"):
+        pico.generate([applied(f"costeer:small={path}")])
 
 
 # A person's own influence.

@@ -35,7 +35,7 @@ def neutral(ask):
     if isinstance(ask, Write):
         return [Reply("neutral") for _ in ask.plans]
     assert isinstance(ask, Hidden)
-    return np.array([[len(text), ask.layer] for text in ask.targets], np.float32)
+    return np.array([[(len(t), layer) for layer in ask.layers] for t in ask.targets], np.float32)
 
 
 def test_a_style_vector_is_the_mean_difference_to_what_the_model_writes():
@@ -98,7 +98,9 @@ def test_layer_and_scale_are_the_ones_that_serve_others_best(layer, scale):
     users = {r.user for o in others for r in o.records if r.id in shared.lineage}
     assert users == {"bob", "eve", "zoe"}
     later = set(next(ask for ask in asked if isinstance(ask, Likelihood)).targets)
-    assert not later & set(next(ask for ask in asked if isinstance(ask, Hidden)).targets)
+    (read,) = (ask for ask in asked if isinstance(ask, Hidden))
+    assert read.layers == (2, 9)
+    assert not later & set(read.targets)
     state, _ = run(method.enroll(person(), shared), neutral)
     assert (state.facts["layer"], state.facts["scale"]) == (layer, scale)
     assert state.arrays["vector"][1] == 0

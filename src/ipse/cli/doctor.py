@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from pydantic import ByteSize
 
 from ipse.backends.cache import cache_folder, is_whole, recall
 from ipse.cli.call import Call, command
@@ -100,6 +101,7 @@ def _backend(settings: Settings) -> Iterator[Check]:
         yield _libraries("local libraries", _LOCAL, "pip install 'ipse[local]'")
         yield _model(settings)
         yield _dtype(settings)
+        yield _limits(settings)
     if settings.backend == "http":
         yield _guarded("server", lambda: _server(settings))
     yield _embedder(settings)
@@ -159,6 +161,24 @@ def _dtype(settings: Settings) -> Check:
     chosen = recall(f"dtype {settings.model or _EMBEDDED}")
     found = f"{chosen} at the last load" if chosen else "to be measured at the first load"
     return Check("dtype", "ok", f"auto: {found}")
+
+
+def _limits(settings: Settings) -> Check:
+    sizes = {name: getattr(settings, name) for name in ("memory", "attached", "kept")}
+    shown = ", ".join(f"{name} {size.human_readable()}" for name, size in sizes.items())
+    found = (
+        f"{settings.rows:,} rows; {shown}; prompt tokens read a step: {settings.reading:,}, "
+        f"alone {settings.alone:,}"
+    )
+    if sum(sizes.values()) > (machine := _machine()):
+        more = f"more than this machine's {ByteSize(machine).human_readable()}"
+        return Check("limits", "warn", f"{found}. That is {more}", "Lower memory, attached or kept")
+    return Check("limits", "ok", found)
+
+
+def _machine() -> int:
+    """Give the bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _embedder(settings: Settings) -> Check:

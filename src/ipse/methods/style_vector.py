@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,10 +136,8 @@ class StyleVector(Method):
         own = tuple(answer.text for answer in each)
         neutral = (r.text.strip() or text for r, text in zip(replies, own, strict=True))
         texts = (*own, *neutral)  # an answer left empty makes no difference
-        found: dict[int, list[Vector]] = {}
-        for layer in layers:
-            states: NDArray[Any] = yield Hidden(plans, texts, layer, self.position)
-            apart = states[: len(each)] - states[len(each) :]  # (answers, hidden)
-            ends = np.cumsum([len(theirs) for theirs in people])[:-1]
-            found[layer] = [part.mean(0) for part in np.split(apart, ends)]
-        return found
+        states: NDArray[np.float32] = yield Hidden(plans, texts, tuple(layers), self.position)
+        apart = states[: len(each)] - states[len(each) :]  # (answers, layers, hidden)
+        ends = np.cumsum([len(theirs) for theirs in people])[:-1]
+        means = [part.mean(0) for part in np.split(apart, ends)]  # (layers, hidden) each
+        return {layer: [mean[i] for mean in means] for i, layer in enumerate(layers)}

@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 from ipse import tensors
 from ipse.backends.cache import note
 from ipse.backends.carry import CARRIED, require
+from ipse.backends.limits import Limits
 from ipse.backends.local.answers import Answer, answers, reply
 from ipse.backends.local.attached import Attachments
 from ipse.backends.local.embedder import EMBEDDER, Embedder, embedder_folder, load_embedder
-from ipse.backends.local.loop import Limits, Loop
+from ipse.backends.local.hidden import hidden
+from ipse.backends.local.loop import Loop
 from ipse.backends.local.memory import keep_freed_memory
 from ipse.backends.local.model import Dtype, LanguageModel, load_model, weight_files
 from ipse.backends.local.requests import Mailbox, Place, Request
 from ipse.backends.local.scoring import score
-from ipse.backends.local.steering import fit_steering, hidden
+from ipse.backends.local.steering import fit_steering
 from ipse.backends.local.training.trainer import Trainer
 from ipse.backends.local.weights import EMBEDDED, content_hash, embedded_gguf, log, model_folder
 from ipse.cache import Cache
@@ -171,7 +173,7 @@ class LocalBackend:
         return score(self._place, plans, targets, on_progress)
 
     def hidden(self, ask: Hidden) -> NDArray[np.float32]:
-        """Give hidden states, (plans, hidden)."""
+        """Give hidden states, (plans, layers, hidden)."""
         require(self, ask.plans, "hidden")
         return hidden(self._place, ask)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from threading import Condition, Thread, current_thread
 
 import torch
 
+from ipse.backends.limits import Limits
 from ipse.backends.local.attached import shape_key
 from ipse.backends.local.requests import Place, Request, cost, release
 from ipse.backends.local.rows import Row
@@ -21,7 +21,7 @@ from ipse.backends.local.runner import Runner
 from ipse.backends.local.threads import ThreadChoice
 from ipse.errors import BackendFailure, InvalidPlan, IpseError, UsageError
 
-__all__ = ["Limits", "Loop"]
+__all__ = ["Loop"]
 
 _LINGER = 5.0
 """Seconds that the thread waits for more before it ends; the next request starts another."""
@@ -30,27 +30,6 @@ _LOADER = "ipse-loader"
 
 _AHEAD = 16
 """Requests whose adapters are made ready while they wait for their turn."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much may be under way at once.
-
-    Attributes:
-        rows: Streams that are read or written in one step.
-        memory: Bytes of keys and values.
-        attached: Bytes of adapters, prefixes and steering vectors, of one model.
-        kept: Bytes of beginnings that were read before, of one model.
-        reading: Prompt tokens read in a step in which others write.
-        alone: Prompt tokens read in a step in which nobody writes, so nobody waits.
-    """
-
-    rows: int = 64
-    memory: int = 2 << 30
-    attached: int = 1 << 30
-    kept: int = 256 << 20
-    reading: int = 128
-    alone: int = 512
 
 
 class Loop:

@@ -125,25 +125,36 @@ class LanguageModel:
             )
 
     @torch.inference_mode()
-    def read(
-        self,
-        chunks: Sequence[Chunk],
-        layers: int | None = None,
-    ) -> Tensor:
-        """Read tokens of many rows.
+    def read(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Read tokens of many rows, end to end, and give the final states, (tokens, hidden)."""
+        with self.turn:
+            return self._run(chunks)
+
+    @torch.inference_mode()
+    def states(self, chunks: Sequence[Chunk], layers: Sequence[int]) -> Tensor:
+        """Read tokens of many rows up to some layers.
 
         Args:
             chunks: The tokens, end to end.
-            layers: How many layers to run; None runs all, and the norm behind them.
+            layers: The layers behind which states are wanted, in any order.
 
         Returns:
-            The states, (tokens, hidden).
+            The states, (tokens, layers, hidden).
         """
         with self.turn:
-            x, places = inputs(self.core, chunks)
-            spans = [chunk.span for chunk in chunks]
-            adapters = Extras((), reading_adapters(chunks))
-            return self.core.run(x, places, Attention((), spans), adapters, steer(chunks), layers)
+            return self._run(chunks, layers)
+
+    def _run(self, chunks: Sequence[Chunk], layers: Sequence[int] | None = None) -> Tensor:
+        x, places = inputs(self.core, chunks)
+        attend = Attention((), [chunk.span for chunk in chunks])
+        adapters, added = Extras((), reading_adapters(chunks)), steer(chunks)
+        if layers is None:
+            return self.core.run(x, places, attend, adapters, added)
+        found, first = dict[int, Tensor](), 0
+        for layer in sorted(set(layers)):
+            x = self.core.run(x, places, attend, adapters, added, first, layer + 1)
+            found[layer], first = x, layer + 1
+        return torch.stack([found[layer] for layer in layers], dim=1)
 
     @torch.inference_mode()
     def logprobs(self, hidden: Tensor) -> Tensor:

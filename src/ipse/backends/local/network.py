@@ -155,23 +155,27 @@ class Network:
         attend: Attend,
         extra: Extra | None = None,
         steer: Steer | None = None,
-        layers: int | None = None,
+        first: int = 0,
+        stop: int | None = None,
     ) -> Tensor:
-        """Run the decoder.
+        """Run the decoder, or some of its layers.
 
         Args:
-            x: The embeddings of every row's new tokens, end to end, (tokens, hidden).
+            x: The embeddings of every row's new tokens, end to end, (tokens, hidden); or the states
+                that `first` is to read.
             positions: Each token's place in its row, (tokens,).
             attend: Keeps keys and values, and attends to them.
             extra: What the rows' adapters add.
             steer: What the rows' steering vectors add behind a layer.
-            layers: How many layers to run; None runs all, and the norm behind them.
+            first: The layer to begin at.
+            stop: The layer to stop before; None runs all, and the norm behind them.
 
         Returns:
-            The final states, (tokens, hidden).
+            The states behind what was run, (tokens, hidden).
         """
         cos, sin = self._rotations(x, positions)  # (tokens, 1, width) each
-        for number, layer in enumerate(self._layers[:layers]):
+        for number in range(self.layers)[first:stop]:
+            layer = self._layers[number]
             y = self._norm(x, layer.first)
             q, k, v = self._heads(layer, self._product(number, "qkv", y, extra), cos, sin)
             x = x + self._product(number, "o", attend(number, q, k, v), extra)
@@ -179,7 +183,7 @@ class Network:
             x = x + self._product(number, "down", self._gate(y), extra)
             for lines, vectors in (steer or {}).get(number, ()):
                 x = x.index_add(0, lines, vectors.expand(len(lines), -1).to(x.dtype))
-        return x if layers is not None else self._norm(x, self._final)
+        return x if stop is not None else self._norm(x, self._final)
 
     def _rotations(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Give cosines, and sines negative in their first half, (tokens, 1, width) each."""

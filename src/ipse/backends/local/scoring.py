@@ -6,50 +6,30 @@ which costs most, runs at the target's places only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from ipse.backends.local.attached import Attached, shape_key
-from ipse.backends.local.attention import Past, Span
-from ipse.backends.local.chunks import PLACE, Chunk, Steered
 from ipse.backends.local.fusion import fuse, live_streams
 from ipse.backends.local.model import LanguageModel
-from ipse.backends.local.requests import Place
-from ipse.backends.local.sharing import Row, batches, groups
+from ipse.backends.local.reading import Places, Reading, read
 from ipse.lm import Progress, Score
-from ipse.plan import Plan, Stream
+from ipse.plan import Plan
 
-__all__ = ["Places", "score"]
-
-Places: TypeAlias = Callable[[str | None], Place]
-"""Gives where a model is run, by its name; None is the backend's own."""
+__all__ = ["score"]
 
 _WINDOW = 1024
 """Items whose hidden states are in memory together."""
-
-_READ = 2048
-"""Tokens read in one forward pass."""
 
 _HEAD = 256
 """Places at which the head runs in one go; each takes 4 bytes a vocabulary entry."""
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """What one stream of a plan reads: its prompt and the target."""
-
-    stream: Stream
-    ids: tuple[int, ...]
-    start: int
-
-
-@dataclass(frozen=True)
 class _Item:
-    rows: tuple[_Reading, ...]
+    rows: tuple[Reading, ...]
     kind: str
     weights: tuple[float, ...]
     settings: tuple[tuple[str, float], ...]
@@ -57,7 +37,7 @@ class _Item:
 
     @property
     def prompt_tokens(self) -> int:
-        return sum(row.start for row in self.rows)
+        return sum(row.prompt for row in self.rows)
 
     @property
     def places(self) -> int:
@@ -90,7 +70,7 @@ def score(
         window = items[first : first + _WINDOW]
         rows = [row for item in window for row in item.rows]
         states: dict[int, Tensor] = {}
-        for found in _read(places, rows):
+        for found in read(places, rows):
             states.update(found)
             if on_progress:
                 on_progress(done + len(states), total)
@@ -106,60 +86,10 @@ def _item(model: LanguageModel, plan: Plan, text: str) -> _Item:
     for stream in streams:
         prompt = model.prompt(stream.messages)
         model.fits(len(prompt), len(target))
-        rows.append(_Reading(stream, (*prompt, *target), len(prompt)))
+        rows.append(Reading(stream, (*prompt, *target), len(prompt), len(prompt)))
     kind = plan.fusion.kind if plan.fusion else ""
     settings = plan.fusion.settings if plan.fusion else ()
     return _Item(tuple(rows), kind, weights, settings, target)
-
-
-def _read(places: Places, rows: Sequence[_Reading]) -> Iterator[dict[int, Tensor]]:
-    """Read rows shape by shape, and give each one's states, (target, hidden), by its index."""
-    shapes: dict[Hashable, list[int]] = {}
-    for i, row in enumerate(rows):
-        # Where steering begins may be counted from the prompt's end.
-        length = row.start if any(s.start < 0 for s in row.stream.steering) else 0
-        shapes.setdefault((row.stream.model, shape_key(row.stream), length), []).append(i)
-    for members in shapes.values():
-        first = rows[members[0]]
-        place = places(first.stream.model)
-        with place.attachments.attaching(first.stream) as attached:
-            steering = attached.steered(first.start)
-            alike = [_row(rows[i], attached) for i in members]
-            for found in _read_alike(place.model, alike, attached, steering):
-                yield {members[i]: states for i, states in found.items()}
-
-
-def _row(reading: _Reading, attached: Attached) -> Row:
-    ahead = attached.length
-    return Row((*(PLACE,) * ahead, *reading.ids), reading.start + ahead)
-
-
-def _read_alike(
-    model: LanguageModel, rows: Sequence[Row], attached: Attached, steering: Sequence[Steered]
-) -> Iterator[dict[int, Tensor]]:
-    """Read rows that attach the same, batch by batch; what beginnings share, once."""
-    for group in groups(rows):
-        past = None
-        if group.shared:
-            past = Past(model.core, group.shared)
-            ids = rows[group.rows[0]].ids[: group.shared]
-            model.read([Chunk(ids, 0, Span(0, len(ids), past, keep=True), attached, steering)])
-            past.length = group.shared
-        lengths = [len(rows[i].inputs) - group.shared for i in group.rows]
-        for batch in batches(lengths, _READ, len(lengths)):
-            chosen = [group.rows[i] for i in batch]
-            chunks: list[Chunk] = []
-            for i in chosen:
-                ids = rows[i].inputs[group.shared :]
-                start = chunks[-1].lines.stop if chunks else 0
-                span = Span(start, len(ids), past)
-                chunks.append(Chunk(ids, group.shared, span, attached, steering))
-            hidden = model.read(chunks)  # (tokens, hidden)
-            yield {
-                # Cloned, for a view would keep the whole batch in memory.
-                i: hidden[chunk.lines][rows[i].start - 1 - group.shared :].clone()
-                for i, chunk in zip(chosen, chunks, strict=True)
-            }
 
 
 def _finish(places: Places, items: Sequence[_Item], states: Sequence[Tensor]) -> Iterator[Score]:
@@ -173,7 +103,7 @@ def _finish(places: Places, items: Sequence[_Item], states: Sequence[Tensor]) ->
         row += len(rows)
 
 
-def _logprobs(places: Places, rows: Sequence[_Reading], states: Sequence[Tensor]) -> list[Tensor]:
+def _logprobs(places: Places, rows: Sequence[Reading], states: Sequence[Tensor]) -> list[Tensor]:
     """Give each row's distributions, (target, vocab), by the head of its own model."""
     found: dict[int, Tensor] = {}
     for name in {row.stream.model for row in rows}:
