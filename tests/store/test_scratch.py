@@ -94,7 +94,7 @@ def test_nobody_else_may_read_it(half):
 
 def test_where_the_disk_refuses_it_says_so(store, tmp_path):
     (tmp_path / "ipse.db.scratch").write_text("not a folder")
-    with pytest.raises(StoreFailure, match="ipse.db.scratch"):
+    with pytest.raises(StoreFailure, match=r"ipse\.db\.scratch"):
         store.scratch.folder()
     os.unlink(tmp_path / "ipse.db.scratch")
     assert store.scratch.folder().is_dir()

@@ -14,8 +14,8 @@ from ipse.errors import StoreFailure, UnknownUser
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
 from ipse.store.records import find_record, revision_of, touch
-from ipse.store.scratch import Scratch
 from ipse.store.schema import chunks, forgotten, lineage, owned, parents, records, states, users
+from ipse.store.scratch import Scratch
 from ipse.store.states import parents_of, prune, remove, summaries
 from ipse.store.values import ArtifactSummary, Receipt, StateSummary
 

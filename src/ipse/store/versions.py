@@ -73,7 +73,7 @@ def restore(connection: Connection, state_id: str) -> None:
     stale = select(parents.c.parent).where(parents.c.state == state_id, replaced)
     if (parent := connection.execute(stale.limit(1)).scalar()) is not None:
         raise Conflict(
-            f"{state_id!r} was made from everyone's state {parent!r}, which has been replaced since; "
+            f"{state_id!r} was made from the state {parent!r}, which has been replaced since; "
             "it would not be used. Roll that one back first, or run: ipse enroll"
         )
     row = current(connection, slot)
