@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "ipse"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
-    {"errors", "records", "plan", "job", "state", "lm", "text", "cache", "spec"},
+    {"errors", "records", "plan", "job", "state", "lm", "text", "cache", "spec", "meter"},
     {"retrieval", "tensors"},
     {"store", "methods", "backends", "importers"},
     {"engine", "lifecycle", "settings", "ingest"},

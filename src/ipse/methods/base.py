@@ -54,6 +54,8 @@ class Method(ABC):
         paper: The arXiv id of its source, or "".
         stores: What is kept of a person, in words.
         shared: Whether `fit` learns something of everyone.
+        trains: Whether learning of a person takes so long that no question waits for it: it is
+            done by `ipse enroll` alone, and a question is answered with what there is.
     """
 
     name: ClassVar[str]
@@ -62,6 +64,7 @@ class Method(ABC):
     paper: ClassVar[str] = ""
     stores: ClassVar[str] = "nothing"
     shared: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -122,7 +125,8 @@ class Method(ABC):
         Args:
             plan: The plan so far.
             user: The person.
-            state: What `enroll` learned of them.
+            state: What `enroll` learned of them; None where there is nothing, as there is for
+                whoever was not enrolled in a method that trains.
 
         Returns:
             The plan, or steps that end in it. With nothing to say, the very same plan.

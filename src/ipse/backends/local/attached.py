@@ -73,6 +73,7 @@ class _Entry:
     value: Lora | Tensor
     nbytes: int
     pins: int = 0
+    unwanted: bool = False  # goes when it is no longer in use
 
 
 class _Full(Exception):
@@ -96,6 +97,7 @@ class Attachments:
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._freed = Condition()
         self._releases = 0
+        self._forgotten = 0
 
     @property
     def nbytes(self) -> int:
@@ -159,6 +161,14 @@ class Attachments:
         """Say that what a stream attaches is no longer in use by it."""
         self._unpin(attached.pinned)
 
+    def forget(self) -> None:
+        """Let go of everything: at once of what is not in use, of the rest when it is released."""
+        with self._freed:
+            self._forgotten += 1  # what is just being loaded is not to stay either
+            for key, entry in list(self._entries.items()):
+                entry.unwanted = True
+                self._drop(key)
+
     def _take(self, stream: Stream, pinned: list[Hashable]) -> Attached:
         adapters = [
             (self._pin(("adapter", name), pinned), weight)
@@ -179,6 +189,7 @@ class Attachments:
         with self._freed:
             if key in self._entries:
                 return self._use(key, pinned)
+        forgotten = self._forgotten
         value = self._load(*key)  # without the lock: the step loop must not wait for a disk
         with self._freed:
             total = sum(self._entries[each].nbytes for each in set(pinned)) + value.nbytes
@@ -189,7 +200,8 @@ class Attachments:
                 )
             if key not in self._entries and not self._evict(value.nbytes):
                 raise _Full
-            self._entries.setdefault(key, _Entry(value, value.nbytes))
+            unwanted = forgotten != self._forgotten
+            self._entries.setdefault(key, _Entry(value, value.nbytes, unwanted=unwanted))
             return self._use(key, pinned)
 
     def _wait(self, releases: int, wanted: Callable[[], bool]) -> None:
@@ -219,8 +231,15 @@ class Attachments:
         with self._freed:
             for key in keys:
                 self._entries[key].pins -= 1
+                self._drop(key)
             self._releases += 1
             self._freed.notify_all()
+
+    def _drop(self, key: Hashable) -> None:
+        """Let go of an entry that is neither in use nor wanted."""
+        entry = self._entries[key]
+        if entry.unwanted and not entry.pins:
+            del self._entries[key]
 
     def _bytes(self) -> int:
         return sum(entry.nbytes for entry in self._entries.values())
