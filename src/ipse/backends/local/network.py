@@ -41,8 +41,11 @@ Steer: TypeAlias = Mapping[int, Sequence[tuple[Tensor, Tensor]]]
 class Extra(Protocol):
     """What a batch adds to the products of a layer."""
 
-    def add(self, layer: int, site: Site, x: Tensor, y: Tensor) -> None:
-        """Add to `y` (tokens, out), in place, what rows' own weights make of `x` (tokens, in)."""
+    def add(self, layer: int, site: Site, x: Tensor, y: Tensor) -> Tensor:
+        """Give `y` (tokens, out) with what rows' own weights make of `x` (tokens, in).
+
+        `y` is the caller's last use of that tensor, so it may be changed in place.
+        """
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,10 @@ class Network:
         """Give the logits of final states, float32: (..., hidden) to (..., vocab)."""
         return functional.linear(x, self._head).float()
 
+    def from_logits(self, slope: Tensor) -> Tensor:
+        """Carry a gradient of the logits back to the states: (..., vocab) to (..., hidden)."""
+        return slope.to(self.dtype) @ self._head
+
     def run(
         self,
         x: Tensor,
@@ -182,9 +189,7 @@ class Network:
 
     def _product(self, layer: int, site: Site, x: Tensor, extra: Extra | None) -> Tensor:
         y = self._layers[layer].products[site](x)
-        if extra is not None:
-            extra.add(layer, site, x, y)
-        return y
+        return y if extra is None else extra.add(layer, site, x, y)
 
     def _norm(self, x: Tensor, scale: Tensor) -> Tensor:
         return functional.rms_norm(x, (x.shape[-1],), scale, self._eps)
