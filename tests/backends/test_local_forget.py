@@ -10,6 +10,7 @@ import pytest
 
 from ipse.backends.local import LocalBackend
 from ipse.errors import Unknown
+from ipse.job import Example, Job, Lora
 from ipse.plan import Adapter, Plan, Sampling, Steering, Stream
 from tests.backends.attachments import Shelf
 
@@ -136,3 +137,17 @@ def test_a_stream_of_another_model_forgets_too(lm, pico_path):
     lm.generate([Plan(main=Stream(plan().main.messages, model=str(pico_path)))])
     lm.forget()
     assert all(each.runner.beginnings.nbytes == 0 for each in lm._places.values())
+
+
+def test_what_was_learned_is_not_kept_for_who_asks_again(lm):
+    one = Job(Lora(rank=2), (Example(plan().main, "It is about water."),))
+    first = lm.train([one])[0]
+    assert lm.train([one])[0] is first
+    lm.forget()
+    assert len(lm._trainer._kept._items) == 0
+    again = lm.train([one])[0]
+    assert again is not first
+    np.testing.assert_array_equal(
+        again.arrays["model.layers.0.self_attn.q_proj.lora_A"],
+        first.arrays["model.layers.0.self_attn.q_proj.lora_A"],
+    )

@@ -72,8 +72,8 @@ def _weights(stream: Stream) -> dict[str, float]:
 class _Entry:
     value: Lora | Tensor
     nbytes: int
+    born: int  # how often all was forgotten before: it goes with the next time, once unused
     pins: int = 0
-    unwanted: bool = False  # goes when it is no longer in use
 
 
 class _Full(Exception):
@@ -97,7 +97,7 @@ class Attachments:
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._freed = Condition()
         self._releases = 0
-        self._forgotten = 0
+        self._forgotten = 0  # how often
 
     @property
     def nbytes(self) -> int:
@@ -176,10 +176,9 @@ class Attachments:
     def forget(self) -> None:
         """Let go of everything: at once of what is not in use, of the rest when it is released."""
         with self._freed:
-            self._forgotten += 1  # what is just being loaded is not to stay either
-            for key, entry in list(self._entries.items()):
-                entry.unwanted = True
-                self._drop(key)
+            self._forgotten += 1
+            for key in [key for key, entry in self._entries.items() if not entry.pins]:
+                del self._entries[key]
 
     def _take(self, stream: Stream, pinned: list[Hashable]) -> Attached:
         adapters = [
@@ -212,8 +211,7 @@ class Attachments:
                 )
             if key not in self._entries and not self._evict(value.nbytes):
                 raise _Full
-            unwanted = forgotten != self._forgotten
-            self._entries.setdefault(key, _Entry(value, value.nbytes, unwanted=unwanted))
+            self._entries.setdefault(key, _Entry(value, value.nbytes, forgotten))
             return self._use(key, pinned)
 
     def _wait(self, releases: int, wanted: Callable[[], bool]) -> None:
@@ -242,16 +240,12 @@ class Attachments:
     def _unpin(self, keys: list[Hashable] | tuple[Hashable, ...]) -> None:
         with self._freed:
             for key in keys:
-                self._entries[key].pins -= 1
-                self._drop(key)
+                entry = self._entries[key]
+                entry.pins -= 1
+                if not entry.pins and entry.born != self._forgotten:
+                    del self._entries[key]
             self._releases += 1
             self._freed.notify_all()
-
-    def _drop(self, key: Hashable) -> None:
-        """Let go of an entry that is neither in use nor wanted."""
-        entry = self._entries[key]
-        if entry.unwanted and not entry.pins:
-            del self._entries[key]
 
     def _bytes(self) -> int:
         return sum(entry.nbytes for entry in self._entries.values())

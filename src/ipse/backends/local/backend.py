@@ -104,6 +104,7 @@ class LocalBackend:
     def forget(self) -> None:
         """Let go of what was read, attached, held or learned, and is in memory."""
         self._held.clear()
+        self._trainer.clear()
         with self._loading:
             places = list(self._places.values())
         for place in places:
