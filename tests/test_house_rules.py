@@ -18,7 +18,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
     {"errors", "records", "plan", "job", "state", "lm", "text", "cache", "spec", "meter"},
-    {"retrieval", "tensors"},
+    {"retrieval", "tensors", "adapters", "peft_form"},
     {"store", "methods", "backends", "importers"},
     {"engine", "lifecycle", "settings", "ingest"},
     {"evaluation", "server"},
