@@ -37,10 +37,12 @@ from runs.results_pages import (
 from runs.standard_grid import LEFT_OUT
 
 from ipse.evaluation.metrics import METRICS
-from ipse.lm import FitSteering, Hidden, Piece, Progress, Reply
+from ipse.job import Job, Trained
+from ipse.lm import FitSteering, Hidden, Piece, Progress, Reply, Score
 from ipse.methods import METHODS, PRESETS, Method, finish, parse
 from ipse.plan import Plan
 from ipse.records import Kind, Record, User
+from ipse.state import State
 
 ROOT = Path(__file__).parents[1]
 NOT_MEASURED = "not measured"
@@ -54,12 +56,14 @@ _NEEDS = {
     "hidden": "the model's hidden states",
     "fit_steering": "a model that can be trained",
     "steering": "a model that can be steered",
+    "adapters": "a model that can be trained and takes adapters",
 }
 _HTTP = {
     "embed": "with an embedding model",
     "cut": "where it has a tokenizer (vLLM), or with `budget=0`",
     "fusion": "no",
     "steering": "no",
+    "adapters": "no",
 }
 
 
@@ -241,6 +245,25 @@ class _Recorder:
         self.asked.add("fit_steering")
         return np.ones(1, np.float32)
 
+    def train(
+        self, jobs: Sequence[Job], on_progress: Progress | None = None, scratch: Path | None = None
+    ) -> list[Trained]:
+        del on_progress, scratch
+        self.asked.add("train")
+        owners = {f"owners/{e.owner}": np.ones(1) for job in jobs for e in job.examples}
+        return [Trained(owners, {}) for _ in jobs]
+
+    def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
+        del arrays
+        return "held"
+
+    def score(
+        self, plans: Sequence[Plan], targets: Sequence[str], on_progress: Progress | None = None
+    ) -> list[Score]:
+        del targets, on_progress
+        self.asked.add("score")
+        return [Score((-1.0,)) for _ in plans]
+
 
 def asks(cls: type[Method]) -> set[str]:
     """Find out what a method asks a model for, by running it on a small person.
@@ -249,7 +272,8 @@ def asks(cls: type[Method]) -> set[str]:
         cls: The method.
 
     Returns:
-        Some of `generate`, `embed`, `cut`, `hidden` and `fit_steering`, and what its plan needs.
+        Some of `generate`, `embed`, `cut`, `hidden`, `fit_steering`, `train` and `score`, and what
+        its plan needs.
     """
     start = datetime(2024, 1, 1, tzinfo=UTC)
     records = [
@@ -257,10 +281,14 @@ def asks(cls: type[Method]) -> set[str]:
         for place, kind in zip((timedelta(days=n) for n in range(4)), _KINDS, strict=True)
     ]
     user, lm, method = User("ada", tuple(records)), _Recorder(), cls()
-    state = finish(method.enroll(user, None), lm)  # type: ignore[arg-type]
-    kept = replace(state, artifact="its content's hash") if state else None
+    everyones = _kept(finish(method.fit([user]), lm))  # type: ignore[arg-type]
+    kept = _kept(finish(method.enroll(user, everyones), lm))  # type: ignore[arg-type]
     plan = finish(method.apply(Plan.ask("tea?"), user, kept), lm)  # type: ignore[arg-type]
     return {*lm.asked, *plan.needs}
+
+
+def _kept(state: State | None) -> State | None:
+    return replace(state, artifact="its content's hash") if state else None
 
 
 # The README's demo.

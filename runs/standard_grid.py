@@ -30,7 +30,13 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "grid.json"
 OUT = ROOT / "ipse-bench"
 
+_TRAINED = "training takes longer than the whole grid: `ipse bench ukpconvarg-reason --methods {}`"
+
 LEFT_OUT = {
+    **{
+        name: _TRAINED.format(name)
+        for name in ("ia3", "plora", "shared-adapter", "user-adapter", "user-identifier")
+    },
     "steer": "training takes minutes a person: `ipse bench ukpconvarg-reason --methods steer`",
     "style-vector": "choosing its layer takes minutes: `ipse bench ukpconvarg-reason --methods "
     "style-vector`",

@@ -14,7 +14,7 @@ FULL = Plan(
         (Message("system", "s"), Message("user", "q")),
         model="m",
         prefix="p",
-        adapters=(Adapter("a", 0.5),),
+        adapters=(Adapter("a", 0.5), Adapter("a", own="b")),
         steering=(Steering("v", 3, 2.0),),
     ),
     others=(Stream((Message("user", "q"),)),),

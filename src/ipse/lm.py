@@ -46,7 +46,8 @@ A plan names `<content hash>`, or `<content hash>/<part>` where one state holds 
 
 - an adapter is, for each module it changes, `<module path>.lora_A` (rank, in) and `.lora_B`
   (out, rank), perhaps `.lora_C` (rank,), what is added between the two, and `scale`, one number;
-  or `<module path>.scales` (out,), factors of its outputs; of a part, all with `<part>/` in front
+  or `<module path>.scales` (out,), factors of its outputs; of a part, all with `<part>/` in front;
+  with `Adapter.own`, these and the own ones, which stand in for those of the same names
 - a prefix is the array `prefix` (length, hidden), or the one called `<part>`
 - a steering vector is the array `vector` (hidden,), or the one called `<part>`
 """

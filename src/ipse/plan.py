@@ -56,10 +56,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Adapter:
-    """Weights to add, by content-hashed name, and how much of them."""
+    """Weights to add, by content-hashed name, and how much; the arrays of `own` join or replace."""
 
     name: str
     weight: float = 1.0
+    own: str = ""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Shelf:
             "b": lora(core, 2, 2, ("q_proj", "v_proj")),
             "c": lora(core, 3, 7, ("o_proj", "down_proj")),
             "several": {f"x/{k}": v for k, v in lora(core, 1, 4).items()},
+            "up": {k: v for k, v in lora(core, 4, 4).items() if k.endswith("q_proj.lora_B")},
             "soft": {"prefix": chance.standard_normal((5, core.hidden)).astype(np.float32)},
             "way": {
                 "vector": chance.standard_normal(core.hidden).astype(np.float32),

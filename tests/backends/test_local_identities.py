@@ -86,6 +86,22 @@ def test_what_is_attached_matters(lm):
     assert len(texts) == 8
 
 
+def test_own_arrays_join_an_adapters_or_stand_in_for_them(lm, shelf):
+    shelf.things["whole"] = shelf.things["a"] | shelf.things["up"]
+    shelf.things["b in a"] = {f"b/{name}": value for name, value in shelf.things["b"].items()}
+    for own, whole in (
+        (Adapter("a", 0.7, "up"), Adapter("whole", 0.7)),
+        (Adapter("b in a/b", own="c"), Adapter("b and c")),
+    ):
+        shelf.things["b and c"] = shelf.things["b"] | shelf.things["c"]
+        joined, alone, base = (with_(BASE, adapters=(each,)) for each in
+                               (own, whole, replace(own, own="")))  # fmt: skip
+        same(lm.score([joined], TARGETS[:1]), lm.score([alone], TARGETS[:1]))
+        assert lm.score([joined], TARGETS[:1]) != lm.score([base], TARGETS[:1])
+    cancelled = with_(BASE, adapters=(Adapter("a", own="up"), Adapter("a", -1.0)))
+    assert lm.score([cancelled], TARGETS[:1]) != lm.score([BASE], TARGETS[:1])
+
+
 def test_streamed_is_whole(lm):
     for plan, reply in zip(PLANS, lm.generate(PLANS), strict=True):
         assert "".join(lm.stream(plan)) == reply.text

@@ -64,6 +64,7 @@ def eventually(condition) -> bool:
     ("attached", "error", "says"),
     [
         ({"adapters": (Adapter("none"),)}, Unknown, "no adapter 'none' in the store"),
+        ({"adapters": (Adapter("a", own="none"),)}, Unknown, "no adapter 'none' in the store"),
         ({"adapters": (Adapter("several/y"),)}, InvalidPlan, "no array that ends in"),
         ({"adapters": (Adapter("strange"),)}, InvalidPlan, "layers.9.*2 layers.*down_proj"),
         ({"adapters": (Adapter("half"),)}, InvalidPlan, r"another model.*\\(2, 33\\).*\\(2, 32\\)"),

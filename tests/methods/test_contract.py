@@ -20,12 +20,18 @@ from ipse.records import User
 from ipse.store import Store
 from tests.people import START, StandIn, echo, person, reason
 
-ALIKE = {"lightcosteer", "linear-alignment"}  # other numbers in the same plan: not worth the time
+ALIKE = {
+    "lightcosteer",
+    "linear-alignment",
+    "oppu",
+}  # other numbers in the same plan: not worth the time
 EVERY = sorted([*METHODS, *(PRESETS.keys() - ALIKE), "facets+recent:k=2+profile"])
 EVERY[EVERY.index("random")] = "random:k=13"  # most of what there is: chance decides little
 EVERY[EVERY.index("full")] = "full:budget=60"  # the tiny model reads little
 EVERY[EVERY.index("steer")] = "steer:layer=1,steps=4"  # the random tiny model has two layers
 EVERY[EVERY.index("style-vector")] = "style-vector:layers=1"
+EVERY.append("user-adapter:gate=false")  # with the gate, so few records get no adapter
+(GOES_ON,) = parse(EVERY[-1])
 QUESTION = Plan.ask("Which argument about plastic bottles is better? Say why.")
 SECRET = "xylophone"
 
@@ -248,8 +254,11 @@ def test_an_update_gives_what_enrolling_anew_gives(life, methods):
     grown = life.store.user("ada")
     for method in methods:
         life.refresh(method, ["ada"])
-        updated = life.current(method, grown)
-        assert same(updated, life.enroll(method, grown))
+        updated, anew = life.current(method, grown), life.enroll(method, grown)
+        if method == GOES_ON:  # from where it was: it has learned from more than who begins anew
+            assert set(updated.state.lineage) >= set(anew.state.lineage)
+        else:
+            assert same(updated, anew)
 
 
 def test_a_kept_state_serves_as_the_one_just_made(life, methods):
@@ -264,7 +273,7 @@ def test_its_spec_reads_back(methods):
 
 def test_a_batch_gives_what_one_by_one_gives(life, methods, pico):
     add(life, person("ada"), person("bob"))
-    life = running(life, pico)
+    life = running(life, pico, methods)
     plans = [applied(life, methods, person(name), short(QUESTION)) for name in ("ada", "bob")]
     together = pico.generate([*plans, short(QUESTION)])
     assert together == [pico.generate([plan])[0] for plan in (*plans, short(QUESTION))]
@@ -272,22 +281,25 @@ def test_a_batch_gives_what_one_by_one_gives(life, methods, pico):
 
 def test_strength_0_gives_the_generic_text_token_for_token(life, methods, pico):
     add(life, person())
-    life = running(life, pico)
+    life = running(life, pico, methods)
     generic = pico.generate([short(QUESTION)])
     plan = applied(life, methods, person(), replace(short(QUESTION), strength=1e-9))
     assert plan.others or plan.main.steering
     assert pico.generate([plan])[0].text == generic[0].text
 
 
-def running(life, pico):
-    """A life cycle of the same store, with a model that runs."""
+def running(life, pico, methods):
+    """A life cycle of the same store, with a model that runs, on which weights are trained."""
     pico.attach(life.store.arrays)
-    return Lifecycle(life.store, Both(pico, life.lm))
+    life = Lifecycle(life.store, Both(pico, life.lm))
+    for method in methods:
+        life.fit(method)
+    return life
 
 
 def knows(plan):
     """Whether a plan tells the secret, or leans on a state that may."""
-    return SECRET in json.dumps(plan.to_json()) or plan.main.steering
+    return SECRET in json.dumps(plan.to_json()) or plan.main.steering or plan.main.adapters
 
 
 def only_steered(plan):

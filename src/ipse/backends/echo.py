@@ -164,7 +164,10 @@ def _stream_lines(stream: Stream) -> list[str]:
     lines = [f"[{message.role}] {message.content}" for message in stream.messages]
     lines += [f"[model] {stream.model}"] if stream.model else []
     lines += [f"[prefix] {stream.prefix}"] if stream.prefix else []
-    lines += [f"[adapter] {adapter.name} x {adapter.weight:g}" for adapter in stream.adapters]
+    lines += [
+        f"[adapter] {' with '.join(filter(None, (each.name, each.own)))} x {each.weight:g}"
+        for each in stream.adapters
+    ]
     lines += [f"[steering] {s.name} @ {s.layer} x {s.scale:g}" for s in stream.steering]
     return lines
 

@@ -22,14 +22,19 @@ from ipse.methods.dense import Dense
 from ipse.methods.facets import Facets
 from ipse.methods.full import Full
 from ipse.methods.hybrid import Hybrid
+from ipse.methods.ia3 import Ia3
 from ipse.methods.lamp import Lamp
 from ipse.methods.memory import Memory
+from ipse.methods.plora import Plora
 from ipse.methods.profile import Profile
 from ipse.methods.random import Random
 from ipse.methods.recent import Recent
+from ipse.methods.shared_adapter import SharedAdapter
 from ipse.methods.steer import Steer
 from ipse.methods.steps import finish, finish_all
 from ipse.methods.style_vector import StyleVector
+from ipse.methods.user_adapter import UserAdapter
+from ipse.methods.user_identifier import UserIdentifier
 from ipse.spec import read_settings, write_settings
 
 __all__ = [
@@ -57,13 +62,18 @@ METHODS: dict[str, type[Method]] = {
     "facets": Facets,
     "full": Full,
     "hybrid": Hybrid,
+    "ia3": Ia3,
     "lamp": Lamp,
     "memory": Memory,
+    "plora": Plora,
     "profile": Profile,
     "random": Random,
     "recent": Recent,
+    "shared-adapter": SharedAdapter,
     "steer": Steer,
     "style-vector": StyleVector,
+    "user-adapter": UserAdapter,
+    "user-identifier": UserIdentifier,
 }
 
 PRESETS: dict[str, str] = {
@@ -73,6 +83,8 @@ PRESETS: dict[str, str] = {
     "hybrid-rrf": "hybrid:fusion=ranks",
     "lightcosteer": "costeer:steps=1",
     "linear-alignment": "context-steering:influence=2.0",
+    "oppu": "user-adapter:modules=q v,dropout=0.05,rate=0.0001,batch=16,clip=0.3,"
+    "task=modules=q v;dropout=0.05;rate=0.0001;batch=16;clip=0.3",
 }
 """Papers and variants that differ in settings only, each a composition under a name of its own."""
 

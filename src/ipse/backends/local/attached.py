@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Condition
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from ipse.lm import Loader
 from ipse.plan import Steering, Stream
 
 __all__ = ["Attached", "Attachments", "shape_key"]
+
+_Key: TypeAlias = tuple[str, str, str]
+"""What it is, its name, and the name of what joins it, or ""."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +63,13 @@ def shape_key(stream: Stream) -> Hashable:
     return stream.prefix, tuple(_weights(stream).items()), stream.steering
 
 
-def _weights(stream: Stream) -> dict[str, float]:
+def _weights(stream: Stream) -> dict[_Key, float]:
     """Give the weight of each adapter; what cancels out is not there."""
-    total: dict[str, float] = {}
+    total: dict[_Key, float] = {}
     for adapter in stream.adapters:
-        total[adapter.name] = total.get(adapter.name, 0.0) + adapter.weight
-    return {name: weight for name, weight in sorted(total.items()) if weight != 0}
+        key = ("adapter", adapter.name, adapter.own)
+        total[key] = total.get(key, 0.0) + adapter.weight
+    return {key: weight for key, weight in sorted(total.items()) if weight != 0}
 
 
 @dataclass(eq=False)
@@ -107,9 +111,9 @@ class Attachments:
 
     def acquire_at_once(self, stream: Stream) -> Attached | None:
         """Give what a stream attaches if all of it is in memory already; never waits."""
-        names = [("adapter", name) for name in _weights(stream)]
-        names += [("prefix", stream.prefix)] if stream.prefix else []
-        names += [("steering", each.name) for each in stream.steering]
+        names = [*_weights(stream)]
+        names += [("prefix", stream.prefix, "")] if stream.prefix else []
+        names += [("steering", each.name, "") for each in stream.steering]
         pinned: list[Hashable] = []
         with self._freed:  # nothing is let go of meanwhile
             if not all(name in self._entries for name in names):
@@ -181,11 +185,8 @@ class Attachments:
                 del self._entries[key]
 
     def _take(self, stream: Stream, pinned: list[Hashable]) -> Attached:
-        adapters = [
-            (self._pin(("adapter", name), pinned), weight)
-            for name, weight in _weights(stream).items()
-        ]
-        prefix = self._pin(("prefix", stream.prefix), pinned) if stream.prefix else None
+        adapters = [(self._pin(key, pinned), weight) for key, weight in _weights(stream).items()]
+        prefix = self._pin(("prefix", stream.prefix, ""), pinned) if stream.prefix else None
         steering = [self._steering(each, pinned) for each in stream.steering]
         return Attached(tuple(adapters), prefix, tuple(steering), tuple(pinned))
 
@@ -193,10 +194,10 @@ class Attachments:
         layers = self._network.layers
         if not 0 <= one.layer < layers:
             raise InvalidPlan(f"a steering vector is for layer {one.layer}; there are {layers}")
-        vector: Tensor = self._pin(("steering", one.name), pinned)
+        vector: Tensor = self._pin(("steering", one.name, ""), pinned)
         return one.layer, one.start, vector * one.scale
 
-    def _pin(self, key: tuple[str, str], pinned: list[Hashable]) -> Any:
+    def _pin(self, key: _Key, pinned: list[Hashable]) -> Any:
         with self._freed:
             if key in self._entries:
                 return self._use(key, pinned)
@@ -222,7 +223,7 @@ class Attachments:
                 if not wanted():
                     raise UsageError("the request was given up")
 
-    def _use(self, key: tuple[str, str], pinned: list[Hashable]) -> Lora | Tensor:
+    def _use(self, key: _Key, pinned: list[Hashable]) -> Lora | Tensor:
         self._entries[key].pins += 1
         pinned.append(key)
         self._entries.move_to_end(key)
@@ -250,8 +251,10 @@ class Attachments:
     def _bytes(self) -> int:
         return sum(entry.nbytes for entry in self._entries.values())
 
-    def _load(self, kind: str, name: str) -> Lora | Tensor:
+    def _load(self, kind: str, name: str, own: str) -> Lora | Tensor:
         arrays = self.arrays(kind, name)
+        if own:
+            arrays = {**arrays, **self.arrays(kind, own)}
         if kind == "adapter":
             return read_lora(arrays, name, self._network)
         default = "prefix" if kind == "prefix" else "vector"
