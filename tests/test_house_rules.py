@@ -20,7 +20,7 @@ FLOORS = (
     {"errors", "records", "plan", "job", "state", "lm", "text", "cache", "spec", "meter"},
     {"retrieval", "tensors", "adapters", "peft_form"},
     {"store", "methods", "backends", "importers"},
-    {"engine", "lifecycle", "settings", "ingest"},
+    {"engine", "lifecycle", "settings", "ingest", "exporting"},
     {"evaluation", "server"},
     {"cli"},
 )

@@ -214,19 +214,19 @@ class Ipse:
         return kept
 
     def known(
-        self, user: str, methods: str | None = None
+        self, user: str | None, methods: str | None = None
     ) -> list[tuple[Method, SavedState | None]]:
         """Say what methods know of a person, without learning anything.
 
         Args:
-            user: Who.
+            user: Who; None is everyone together.
             methods: A composition; the engine's own where it is not given.
 
         Returns:
             The methods, each with what is used of this person, without its arrays; None where
             there is nothing.
         """
-        view = self.store.user(user)
+        view = None if user is None else self.store.user(user)
         return [(one, self._lifecycle.known(one, view)) for one in self._chosen(methods)]
 
     def profile(self, user: str, methods: str = "facets+profile") -> str:

@@ -152,15 +152,14 @@ class Lifecycle:
     def current(self, method: Method, user: User) -> SavedState | None:
         """Give what a method knows of a person as they are now.
 
-        What is missing is learned, unless the method trains: then it is what there is, though that
-        be of fewer records.
+        What is missing is learned; where the method trains, it is what there is, of fewer records.
 
         Args:
             method: The method.
             user: A view of the person.
 
         Returns:
-            What is kept; None where there is nothing to learn, or nobody has let it be learned.
+            What is kept; None where there is nothing to learn, or it was not learned yet.
         """
         if method.trains:
             known = self.known(method, user)
@@ -172,8 +171,10 @@ class Lifecycle:
             return saved
         return self._keep_of(method, view, state, shared)
 
-    def known(self, method: Method, user: User) -> SavedState | None:
-        """Give what is kept of a person and may be used for this view, without its arrays."""
+    def known(self, method: Method, user: User | None) -> SavedState | None:
+        """Give what is kept of a person, or everyone, and may be used now, without its arrays."""
+        if user is None:
+            return self.store.glance(self.key(method))
         saved = self.store.glance(self.key(method, user.id))
         if saved is None or saved.parents != self._parents(method):
             return None
@@ -261,10 +262,9 @@ class Lifecycle:
     ) -> SavedState | None:
         if state is None:
             return None
-        parents = (shared.id,) if shared else ()
-        state = replace(state, seen=view.fingerprint)
-        key = self.key(method, view.id)
-        return self._keep(key, state, parents, PREVIOUS if method.trains else 0)
+        parents, seen = (shared.id,) if shared else (), replace(state, seen=view.fingerprint)
+        previous = PREVIOUS if method.trains else 0
+        return self._keep(self.key(method, view.id), seen, parents, previous)
 
     def _keep(
         self, key: StateKey, state: State, parents: tuple[str, ...], previous: int
