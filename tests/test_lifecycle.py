@@ -384,3 +384,33 @@ def test_a_killed_training_leaves_no_artefact(tmp_path):
     with Store.open(path) as store:
         assert store.states() == []
     assert list((tmp_path / "ipse.db.artifacts").rglob("*.safetensors")) == []
+
+
+def test_a_training_that_was_cut_short_goes_on_to_the_same_adapter(pico, tmp_path, monkeypatch):
+    monkeypatch.setattr("ipse.backends.local.training.checkpoint._EVERY", 0.0)
+    monkeypatch.setattr("ipse.backends.local.training.checkpoint._SHARE", 1e9)
+    (method,) = parse("user-adapter:gate=false,epochs=6,rank=2,batch=1")
+    learned = []
+    for name in ("whole", "cut"):
+        with Store.open(tmp_path / f"{name}.db") as store:
+            fill(store, 2, answers=6)
+            life, shares = Lifecycle(store, pico), []
+            pico.forget()
+
+            def told(_, share, shares=shares, name=name):
+                shares.append(share)
+                if name == "cut" and share > 0.5:
+                    raise KeyboardInterrupt
+
+            if name == "cut":
+                with pytest.raises(KeyboardInterrupt):
+                    life.refresh(method, told=told)
+                assert store.states() == []
+                assert list((tmp_path / "cut.db.scratch").glob("training-*"))
+                pico.forget()
+            again = []
+            life.refresh(method, told=lambda _, share, again=again: again.append(share))
+            assert (again[1] > 0.4) == (name == "cut")  # it did not begin anew
+            assert list((tmp_path / f"{name}.db.scratch").iterdir()) == []
+            learned.append([s.artifact for s in store.states()])
+    assert learned[0] == learned[1]
