@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ipse import Ipse
+from ipse.backends.local import LocalBackend
 from ipse.job import Trained
 from ipse.lifecycle import PREVIOUS, Lifecycle
 from ipse.meter import Meter
@@ -57,6 +58,14 @@ class Dear(StandIn):
     def __init__(self):
         super().__init__(echo())
         self.train = self.fit_steering = self.generate = self.hidden = None
+
+
+@pytest.fixture
+def local(pico):
+    """A backend on the random tiny model that is nobody else's."""
+    lm = LocalBackend(pico.model)
+    yield lm
+    lm.close()
 
 
 @pytest.fixture
@@ -339,11 +348,10 @@ def test_what_is_forgotten_while_an_answer_is_written_does_not_stay_in_the_model
         assert lm.forgotten == 4
 
 
-def test_what_is_erased_is_gone_from_every_place(pico, tmp_path):
+def test_what_is_erased_is_gone_from_every_place(local, tmp_path):
     """Records, states, versions, artefacts, half-learned things, caches and the model's memory."""
     path = tmp_path / "ipse.db"
-    with Ipse(path, pico, methods=f"recent+{ADAPTER}") as me:
-        pico.forget()
+    with Ipse(path, local, methods=f"recent+{ADAPTER}") as me:
         me.add(reason(name, n) for name in ("ada", "bob") for n in range(6))
         me.refresh()
         me.add(reason("ada", 20 + n, output="a xylophone is the reason") for n in range(3))
@@ -351,8 +359,8 @@ def test_what_is_erased_is_gone_from_every_place(pico, tmp_path):
         me.store.scratch.folder().joinpath("half").write_text("xylophone")
         adas = {s.artifact for s in me.store.states("ada")}
         assert len(adas) == 2
-        pico.generate([me.plan("ada", "Why?")])
-        place = pico._place()
+        local.generate([me.plan("ada", "Why?")])
+        place = local._place()
         assert place.attachments.nbytes > 0
         secret = next(r for r in me.store.user("ada").records if "xylophone" in r.output)
         me.forget("ada", secret.id)
@@ -365,7 +373,7 @@ def test_what_is_erased_is_gone_from_every_place(pico, tmp_path):
         everything = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
         assert b"xylophone" not in everything
         assert (place.attachments.nbytes, place.runner.beginnings.nbytes) == (0, 0)
-        assert len(pico._trainer._kept._items) == 0
+        assert len(local._trainer._kept._items) == 0
         assert me.plan("bob", "Why?").main.adapters
 
 
@@ -386,7 +394,7 @@ def test_a_killed_training_leaves_no_artefact(tmp_path):
     assert list((tmp_path / "ipse.db.artifacts").rglob("*.safetensors")) == []
 
 
-def test_a_training_that_was_cut_short_goes_on_to_the_same_adapter(pico, tmp_path, monkeypatch):
+def test_a_training_that_was_cut_short_goes_on_to_the_same_adapter(local, tmp_path, monkeypatch):
     monkeypatch.setattr("ipse.backends.local.training.checkpoint._EVERY", 0.0)
     monkeypatch.setattr("ipse.backends.local.training.checkpoint._SHARE", 1e9)
     (method,) = parse("user-adapter:gate=false,epochs=6,rank=2,batch=1")
@@ -394,8 +402,8 @@ def test_a_training_that_was_cut_short_goes_on_to_the_same_adapter(pico, tmp_pat
     for name in ("whole", "cut"):
         with Store.open(tmp_path / f"{name}.db") as store:
             fill(store, 2, answers=6)
-            life, shares = Lifecycle(store, pico), []
-            pico.forget()
+            life, shares = Lifecycle(store, local), []
+            local.forget()
 
             def told(_, share, shares=shares, name=name):
                 shares.append(share)
@@ -407,7 +415,7 @@ def test_a_training_that_was_cut_short_goes_on_to_the_same_adapter(pico, tmp_pat
                     life.refresh(method, told=told)
                 assert store.states() == []
                 assert list((tmp_path / "cut.db.scratch").glob("training-*"))
-                pico.forget()
+                local.forget()
             again = []
             life.refresh(method, told=lambda _, share, again=again: again.append(share))
             assert (again[1] > 0.4) == (name == "cut")  # it did not begin anew
