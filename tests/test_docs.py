@@ -119,17 +119,21 @@ def test_commands_named_in_passing_exist(page):
     for line in re.findall(r"`ipse ([^`]+)`", prose(page)):
         name, *rest = line.split()
         if name.islower():
-            options = {
-                o for each in commands[name].params for o in (*each.opts, *each.secondary_opts)
-            }
+            command = commands[name]
+            for part in rest:  # a group's command is its own first word
+                command = getattr(command, "commands", {}).get(part, command)
+            options = {o for each in command.params for o in (*each.opts, *each.secondary_opts)}
             assert {word for word in rest if word.startswith("--")} <= options, line
 
 
-def parse(name, arguments):
+def parse(name, arguments, group=None):
     """Parse a command's arguments as the command line would, without running it."""
-    commands = get_command(app).commands
+    commands = (group or get_command(app)).commands
     assert name in commands, f"there is no command {name!r}"
-    commands[name].make_context(name, list(arguments))
+    if getattr(commands[name], "commands", None) and arguments:
+        parse(arguments[0], arguments[1:], commands[name])
+    else:
+        commands[name].make_context(name, list(arguments))
 
 
 @of_pages(PAGES)

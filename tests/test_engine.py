@@ -116,10 +116,10 @@ def test_a_record_forgotten_while_it_is_learned_from_is_not_learned(me, monkeypa
     me.remember("ada", "I like nuts in cake.")
     keep, raced = me.store.keep, []
 
-    def race(saved):
+    def race(saved, previous):
         if not raced:
             raced.append(me.store.forget_record(record.id, "ada"))
-        return keep(saved)
+        return keep(saved, previous)
 
     monkeypatch.setattr(me.store, "keep", race)
     assert "allergic" not in me.ask("ada", "Nuts?").text
@@ -175,6 +175,9 @@ def test_a_method_without_embeddings_never_looks_for_the_embedder(tmp_path):
 
         def attach(self, loader):
             """Nothing is loaded."""
+
+        def forget(self):
+            """Nothing is kept."""
 
     with Ipse(tmp_path / "ipse.db", backend=NoModels(), methods="bm25+recent") as me:
         me.remember("ada", "I am allergic to nuts.")

@@ -17,10 +17,10 @@ SOURCE = ROOT / "src" / "ipse"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
-    {"errors", "records", "plan", "job", "state", "lm", "text", "cache", "spec"},
-    {"retrieval", "tensors"},
+    {"errors", "records", "plan", "job", "state", "lm", "text", "cache", "spec", "meter"},
+    {"retrieval", "tensors", "adapters", "peft_form"},
     {"store", "methods", "backends", "importers"},
-    {"engine", "lifecycle", "settings", "ingest"},
+    {"engine", "lifecycle", "settings", "ingest", "exporting"},
     {"evaluation", "server"},
     {"cli"},
 )

@@ -6,6 +6,9 @@ Only the engine does I/O on a request: it reads the person, hands methods what t
 what they ask for, and runs the plan.
 """
 
+# Over 300 lines because one class is all that a program sees of Ipse, and most of it says what a
+# verb does.
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +21,7 @@ from ipse.cache import Cache
 from ipse.errors import Conflict, UnknownUser
 from ipse.lifecycle import Lifecycle
 from ipse.lm import LM, Reply
+from ipse.meter import Meter, Told
 from ipse.methods import Learned, Method, parse, personalize
 from ipse.plan import Message, Plan, Sampling
 from ipse.records import Kind, Record, User
@@ -81,6 +85,7 @@ class Ipse:
         self._lifecycle = Lifecycle(self.store, self.lm)
         self._views: Cache[str, tuple[int, User]] = Cache(_weigh_view, _CACHED)
         self._states: Cache[StateKey, tuple[int, SavedState]] = Cache(_weigh_state, _CACHED)
+        self._forgets = 0  # how often something was forgotten here
 
     def close(self) -> None:
         """Close the store."""
@@ -128,23 +133,38 @@ class Ipse:
             receipt = self.store.forget_user(user)
         else:
             receipt = self.store.forget_record(record, user)
-        self._views.drop(user)
-        for state in receipt.states:
-            self._states.drop(state.key)
-        return receipt
+        return self._let_go(receipt)
+
+    def replace(self, record: str, by: Record) -> Receipt:
+        """Forget a record, with all that was made from it, and add another in its place.
+
+        Args:
+            record: The id of the record that goes.
+            by: The one that comes; of the same person.
+
+        Returns:
+            What was removed.
+        """
+        return self._let_go(self.store.replace(record, by))
 
     # What is learned of them.
 
-    def fit(self, methods: str | None = None) -> list[SavedState]:
+    def fit(self, methods: str | None = None, told: Told | None = None) -> list[SavedState]:
         """Let methods learn from everybody who allows it.
 
         Args:
             methods: A composition; the engine's own where it is not given.
+            told: Told how far it is.
 
         Returns:
             What is kept, one state for each method that had something to learn.
         """
-        fitted = [self._lifecycle.fit(method) for method in self._chosen(methods)]
+        chosen = [method for method in self._chosen(methods) if method.shared]
+        fitted = []
+        for method, tell in zip(chosen, _parts(told, len(chosen)), strict=True):
+            meter = Meter(f"{method.name} learns from everybody", 1, tell)
+            meter.begin(1)
+            fitted.append(self._lifecycle.fit(method, progress=meter))
         return [saved for saved in fitted if saved]
 
     def enroll(self, user: str, methods: str | None = None) -> list[SavedState]:
@@ -160,6 +180,54 @@ class Ipse:
         view = self.store.user(user)
         enrolled = [self._lifecycle.enroll(method, view) for method in self._chosen(methods)]
         return [saved for saved in enrolled if saved]
+
+    def refresh(
+        self,
+        user: str | None = None,
+        methods: str | None = None,
+        told: Told | None = None,
+        *,
+        anew: bool = False,
+    ) -> list[SavedState]:
+        """Let methods learn what is missing: of whom they know nothing, or not the latest.
+
+        People are learned of together, a few at a time, and kept before the next: a run that is
+        killed goes on where it stood.
+
+        Args:
+            user: Who; everybody where it is not given.
+            methods: A composition; the engine's own where it is not given.
+            told: Told how far it is.
+            anew: Also of those who are up to date, as if nothing were known.
+
+        Returns:
+            What is kept, without its arrays: one state for each person and method that had
+            something to learn.
+        """
+        if user is not None:
+            self.store.user(user, latest=0)  # or say that there is no such person
+        people = None if user is None else [user]
+        chosen = self._chosen(methods)
+        kept: list[SavedState] = []
+        for method, tell in zip(chosen, _parts(told, len(chosen)), strict=True):
+            kept += self._lifecycle.refresh(method, people, tell, anew=anew)
+        return kept
+
+    def known(
+        self, user: str | None, methods: str | None = None
+    ) -> list[tuple[Method, SavedState | None]]:
+        """Say what methods know of a person, without learning anything.
+
+        Args:
+            user: Who; None is everyone together.
+            methods: A composition; the engine's own where it is not given.
+
+        Returns:
+            The methods, each with what is used of this person, without its arrays; None where
+            there is nothing.
+        """
+        view = None if user is None else self.store.user(user)
+        return [(one, self._lifecycle.known(one, view)) for one in self._chosen(methods)]
 
     def profile(self, user: str, methods: str = "facets+profile") -> str:
         """Say in words what is known of a person: what the model reads before every question.
@@ -217,13 +285,17 @@ class Ipse:
         Returns:
             The answer and why it is what it is.
         """
+        forgets = self._forgets
         plan = self.plan(user, question, **options)
         (reply,) = self.lm.generate([plan])
+        self._settle(forgets)
         return Answer(reply.text, plan, reply, self.evidence(user, plan))
 
     def stream(self, user: str | None, question: str, **options: Any) -> Iterator[str]:
         """Answer a question in pieces; together they are what `ask` gives."""
-        return self.lm.stream(self.plan(user, question, **options))
+        forgets = self._forgets
+        pieces = self.lm.stream(self.plan(user, question, **options))
+        return self._until_settled(pieces, forgets)
 
     def evidence(self, user: str | None, plan: Plan) -> tuple[Record, ...]:
         """Give the records a plan lets the model read, but for those forgotten since."""
@@ -231,6 +303,26 @@ class Ipse:
         return (
             tuple(view.record(name) for name in plan.evidence if view.holds([name])) if view else ()
         )
+
+    def _let_go(self, receipt: Receipt) -> Receipt:
+        """Let go of what is in memory of all that was forgotten."""
+        self._forgets += 1
+        self._views.drop(receipt.user)
+        for state in receipt.states:
+            self._states.drop(state.key)
+        self.lm.forget()
+        return receipt
+
+    def _settle(self, forgets: int) -> None:
+        """Where something was forgotten since, what was answered may have held it: let that go."""
+        if self._forgets != forgets:
+            self.lm.forget()
+
+    def _until_settled(self, pieces: Iterator[str], forgets: int) -> Iterator[str]:
+        try:
+            yield from pieces
+        finally:
+            self._settle(forgets)
 
     def _chosen(self, methods: str | None) -> tuple[Method, ...]:
         return self.methods if methods is None else parse(methods)
@@ -279,6 +371,17 @@ class Ipse:
         if not self._lifecycle.is_current(method, view, saved):  # forgotten by now
             self._states.drop(key)
         return Learned.of(method, saved)
+
+
+def _parts(told: Told | None, count: int) -> Iterator[Told]:
+    """Give what to tell each of some parts of a work of equal length."""
+    for place in range(count):
+
+        def tell(what: str, share: float, place: int = place) -> None:
+            if told:
+                told(what, (place + share) / count)
+
+        yield tell
 
 
 def _weigh_view(item: tuple[int, User]) -> int:

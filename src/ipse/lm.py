@@ -287,3 +287,10 @@ class LM(Protocol):
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Hold arrays as a store would keep them, in memory, and give their name for plans."""
         ...
+
+    def forget(self) -> None:
+        """Let go of everything kept in memory that was read, attached or learned.
+
+        What is in use by then stays until it is done, and is not kept after that.
+        """
+        ...

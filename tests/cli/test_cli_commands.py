@@ -156,7 +156,8 @@ def test_enroll_one_or_everybody(ada):
     assert {state["user"] for state in everybody["states"]} == {"ada", "bob"}
     one = ada("enroll", "bob", "--method", "bm25", "--json").json
     assert [state["user"] for state in one["states"]] == ["bob"]
-    assert "bm25" in ada("enroll", "--method", "bm25", "--fit").out
+    assert ada("enroll", "--method", "bm25", "--json").json["states"] == []  # nothing is missing
+    assert "bm25" in ada("enroll", "--method", "bm25", "--fit", "--anew").out
 
 
 def test_profile_says_what_is_known(ada):

@@ -64,8 +64,16 @@ def methods(request):
 
 
 def learn(life, methods, user):
-    saved = [life.current(method, user) for method in methods]
+    saved = [up_to_date(life, method, user) for method in methods]
     return [Learned.of(method, one) for method, one in zip(methods, saved, strict=True)]
+
+
+def up_to_date(life, method, user):
+    """Give what a method knows of a person; where it trains, once it was enrolled by hand."""
+    known = life.known(method, user)
+    if method.trains and not (known and known.state.seen == user.allowing(method.use).fingerprint):
+        return life.enroll(method, user)
+    return life.current(method, user)
 
 
 def add(life, *users):
@@ -190,6 +198,7 @@ def test_it_says_the_same_through_the_engine_and_its_caches_forget(life, methods
         me.add((*person().records, *told))
         me.fit(spec(methods))
         user = life.store.user("ada")
+        me.refresh("ada", spec(methods))
         ask = QUESTION.main.question
         plan = me.plan("ada", ask, methods=spec(methods))
         assert replace(plan, states=()) == replace(applied(life, methods, user), states=())
@@ -244,6 +253,7 @@ def test_an_update_gives_what_enrolling_anew_gives(life, methods):
     life.store.add(new)
     grown = life.store.user("ada")
     for method in methods:
+        life.refresh(method, ["ada"])
         updated, anew = life.current(method, grown), life.enroll(method, grown)
         if method == GOES_ON:  # from where it was: it has learned from more than who begins anew
             assert set(updated.state.lineage) >= set(anew.state.lineage)
@@ -323,7 +333,7 @@ class Both:
         self.generate, self.embed, self.cut = writes.generate, embeds.embed, writes.cut
         self.score, self.hold, self.attach = writes.score, writes.hold, writes.attach
         self.hidden, self.fit_steering = writes.hidden, writes.fit_steering
-        self.train = writes.train
+        self.train, self.forget = writes.train, writes.forget
 
 
 def test_time_of_people_is_as_the_tests_assume():

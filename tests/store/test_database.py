@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 import ipse.store
 from ipse.errors import StoreFailure, UsageError
 from ipse.store import Store, schema
-from tests.store.samples import batch
+from tests.store.samples import batch, made_from
 
 ROOM = Path(ipse.store.__file__).parent
 
@@ -32,6 +32,22 @@ def test_migrating_gives_the_tables_of_the_schema(tmp_path):
     migrated = tables(tmp_path / "migrated.db")
     del migrated["alembic_version"]
     assert migrated == tables(tmp_path / "created.db")
+
+
+def test_a_store_of_the_first_version_is_opened_with_all_that_is_in_it(tmp_path):
+    with Store.open(tmp_path / "old.db") as store:
+        store.add(batch(2))
+        kept = store.keep(made_from(batch(2)))
+    connection = sqlite3.connect(tmp_path / "old.db")
+    connection.executescript("DROP TABLE versions; UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    assert "versions" not in tables(tmp_path / "old.db")
+    with Store.open(tmp_path / "old.db") as store:
+        assert len(store.user("ada")) == 2
+        assert store.state(kept.key).id == kept.id
+        store.keep(made_from(batch(2), arrays={}), previous=1)
+        assert store.rollback(kept.id).id == kept.id
+    assert "versions" in tables(tmp_path / "old.db")
 
 
 def test_the_version_is_that_of_the_newest_migration():

@@ -125,6 +125,9 @@ class EchoBackend:
         """Take no notice. An echo loads nothing: it shows names."""
         del loader
 
+    def forget(self) -> None:
+        """Take no notice. An echo keeps nothing."""
+
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: an echo uses no arrays."""
         raise NotCarried(f"an echo has no use for arrays: {', '.join(arrays)}")

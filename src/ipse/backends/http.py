@@ -194,6 +194,9 @@ class HttpBackend:
         """Take no notice. A server has its own weights: nothing is loaded from here."""
         del loader
 
+    def forget(self) -> None:
+        """Take no notice. Nothing is kept here; what a server keeps is out of reach."""
+
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: no server takes arrays."""
         raise NotCarried(f"a server does not take arrays: {', '.join(arrays)}")

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from ipse.cli.asking import evidence_table
 from ipse.cli.call import (
     Call,
     MaxTokens,
@@ -22,6 +21,7 @@ from ipse.cli.call import (
     find_record,
 )
 from ipse.cli.output import ERR, OUT, counted, document, short, warn, write
+from ipse.cli.reasons import evidence_table
 from ipse.engine import Ipse
 from ipse.errors import IpseError, UsageError, unknown
 from ipse.methods import parse, spec

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ipse.cli.adapters import adapters
 from ipse.cli.asking import ask, explain
 from ipse.cli.bench import bench
 from ipse.cli.catalogue import methods
@@ -46,6 +47,7 @@ app.command()(chat)
 app.command()(explain)
 app.command()(enroll)
 app.command()(profile)
+app.add_typer(adapters)
 app.command()(forget)
 app.command()(export)
 app.command()(methods)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
-from rich.progress import track
 
 from ipse.cli.call import Call, Method, command
-from ipse.cli.output import ERR, table
-from ipse.engine import Ipse
-from ipse.errors import UnknownUser
+from ipse.cli.output import table
+from ipse.cli.waiting import waiting
 from ipse.state import SavedState
 
 __all__ = ["enroll", "profile"]
@@ -25,17 +24,28 @@ def enroll(
     fit: Annotated[
         bool, typer.Option("--fit", help="First learn from everybody who shares.")
     ] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Also of everybody who is up to date.")
+    ] = False,
 ) -> None:
-    """Learn of a person, or of everybody, before any question is asked."""
-    with call.engine(user, method) as engine:
-        fitted = [_state(saved) for saved in engine.fit(method)] if fit else []
-        people = [user] if user else list(engine.store.everybody())
-        bar = track(people, "Enrolling", console=ERR, transient=True, disable=not ERR.is_terminal)
-        kept = [_state(saved) for person in bar for saved in _enrolled(engine, person, method)]
-    counts = Counter(state["method"] for state in [*fitted, *kept])
+    """Learn of a person anew; of everybody, what is missing or out of date.
+
+    Whoever is stopped runs it again: it goes on where it stood.
+    """
+    parts = 2 if fit else 1
+    with call.engine(user, method) as engine, waiting() as told:
+        fitted = engine.fit(method, lambda what, share: told(what, share / parts)) if fit else []
+        kept = engine.refresh(
+            user,
+            method,
+            lambda what, share: told(what, (parts - 1 + share) / parts),
+            anew=anew or user is not None,
+        )
+        people = 1 if user else sum(1 for _ in engine.store.everybody())
+    counts = Counter(saved.key.method for saved in [*fitted, *kept])
     shown = [table(("method", "states"), sorted(counts.items()))] if counts else []
-    data = {"people": len(people), "fitted": fitted, "states": kept}
-    call.answer(data, f"Enrolled {len(people):,} people: {len(kept):,} states", *shown)
+    data = {"people": people, "fitted": _states(fitted), "states": _states(kept)}
+    call.answer(data, f"Enrolled {people:,} people: {len(kept):,} states", *shown)
 
 
 @command
@@ -50,17 +60,13 @@ def profile(
     call.answer({"user": user, "profile": text}, text or f"Nothing can be said of {user} yet.")
 
 
-def _enrolled(engine: Ipse, user: str, method: str | None) -> list[SavedState]:
-    try:
-        return engine.enroll(user, method)
-    except UnknownUser:  # forgotten since the list was made
-        return []
-
-
-def _state(saved: SavedState) -> dict[str, Any]:
-    return {
-        "id": saved.id,
-        "user": saved.key.user,
-        "method": saved.key.method,
-        "records": len(saved.state.lineage),
-    }
+def _states(kept: Iterable[SavedState]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": saved.id,
+            "user": saved.key.user,
+            "method": saved.key.method,
+            "records": len(saved.state.lineage),
+        }
+        for saved in kept
+    ]

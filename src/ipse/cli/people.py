@@ -15,13 +15,14 @@ from ipse.records import KINDS, Kind, Record
 from ipse.store import Page, Receipt
 from ipse.text import cut, show
 
-__all__ = ["export", "forget", "records", "remember", "users"]
+__all__ = ["Yes", "confirm", "export", "forget", "records", "remember", "users"]
 
 _WORDS = 24
 
 Limit = Annotated[int, typer.Option(min=1, help="How many at once.")]
 Cursor = Annotated[str | None, typer.Option(help="Where the page before this one ended.")]
 Who = Annotated[str, typer.Argument(metavar="USER", help="Whose.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 What = Annotated[Kind | None, typer.Option(help=f"One of {', '.join(KINDS)}.")]
 
 
@@ -75,7 +76,7 @@ def forget(
     call: Call,
     user: Who,
     record: Annotated[str | None, typer.Argument(metavar="[RECORD]", help="Only this.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Forget a person, or one record, with everything that was learned from it."""
     with call.store() as store:
@@ -87,7 +88,7 @@ def forget(
             else f"{user}, {counted(len(view), 'record')},"
         )
         if not yes:
-            _confirm(f"Forget {what} and all that was learned from it?")
+            confirm(f"Forget {what} and all that was learned from it?")
         receipt = store.forget_user(user) if name is None else store.forget_record(name, user)
     call.answer(receipt.to_json(), _summary(receipt))
 
@@ -108,7 +109,16 @@ def _more(what: str, page: Page[Any]) -> list[str]:
     return [f"More: ipse {what} --cursor {page.cursor}"] if page.cursor else []
 
 
-def _confirm(question: str) -> None:
+def confirm(question: str) -> None:
+    """Ask before something goes for good, and end here if it is not wanted.
+
+    Args:
+        question: What is asked.
+
+    Raises:
+        UsageError: If nobody can be asked.
+        Exit: If the answer is no.
+    """
     if not sys.stdin.isatty():
         raise UsageError("nobody can be asked whether to forget. Run it again with --yes")
     if not typer.confirm(question, err=True):

@@ -178,6 +178,10 @@ class Counted:
         self.nbytes += sum(array.nbytes for array in arrays.values())
         return self.lm.hold(arrays)
 
+    def forget(self) -> None:
+        """Let go of what was read or learned, as the model does."""
+        self.lm.forget()
+
     def cut(self, text: str, limit: int | None = None) -> Piece:
         """Cut a text, as the model does."""
         self.nbytes += len(text.encode())

@@ -86,7 +86,8 @@ def remove(folder: Path) -> None:
     for name in (RESULTS, COSTS, STORE, f"{STORE}-wal", f"{STORE}-shm"):
         (folder / name).unlink(missing_ok=True)
     judged_path(folder).unlink(missing_ok=True)
-    shutil.rmtree(folder / f"{STORE}.artifacts", ignore_errors=True)
+    for beside in ("artifacts", "scratch"):
+        shutil.rmtree(folder / f"{STORE}.{beside}", ignore_errors=True)
 
 
 @dataclass(frozen=True)

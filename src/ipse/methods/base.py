@@ -125,7 +125,8 @@ class Method(ABC):
         Args:
             plan: The plan so far.
             user: The person.
-            state: What `enroll` learned of them.
+            state: What `enroll` learned of them; None where there is nothing, as there is for
+                whoever was not enrolled in a method that trains.
 
         Returns:
             The plan, or steps that end in it. With nothing to say, the very same plan.

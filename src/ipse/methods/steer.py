@@ -42,6 +42,7 @@ class Steer(Method):
     base: ClassVar[Base] = "lm"
     paper: ClassVar[str] = "2406.00045"
     stores: ClassVar[str] = "one vector"
+    trains: ClassVar[bool] = True
 
     pairs: int = 16
     layer: int = 14

@@ -50,6 +50,7 @@ class StyleVector(Method):
     paper: ClassVar[str] = "2503.05213"
     stores: ClassVar[str] = "one vector"
     shared: ClassVar[bool] = True
+    trains: ClassVar[bool] = True
 
     records: int = 16
     layers: str = "8 14 20"

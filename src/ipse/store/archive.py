@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from numpy.typing import NDArray
 
@@ -33,7 +33,10 @@ from ipse.state import SavedState, State, StateKey
 from ipse.store.schema import micros, moment
 from ipse.store.values import Manifest
 
-__all__ = ["Archive", "read_archive", "write_archive"]
+__all__ = ["Archive", "Standing", "read_archive", "write_archive"]
+
+Standing: TypeAlias = Literal["current", "previous", "replaced"]
+"""Whether a state is used, kept to go back to, or there because another was made from it."""
 
 _FORMAT = 1
 _MEMBER = re.compile(r"records\.jsonl|states\.jsonl|artifacts/[0-9a-f]{64}\.safetensors")
@@ -47,19 +50,19 @@ class Archive:
     Attributes:
         manifest: What it says of itself.
         records: The records, oldest first.
-        states: The states with their arrays, oldest first, and whether each is current.
+        states: The states with their arrays, oldest first, each with its standing.
     """
 
     manifest: Manifest
     records: tuple[Record, ...]
-    states: tuple[tuple[SavedState, bool], ...] = ()
+    states: tuple[tuple[SavedState, Standing], ...] = ()
 
 
 def write_archive(
     path: Path,
     user_id: str,
     records: Iterable[Record],
-    states: Iterable[tuple[SavedState, bool]],
+    states: Iterable[tuple[SavedState, Standing]],
 ) -> Manifest:
     """Write one person's data; the same data gives the same bytes.
 
@@ -67,7 +70,7 @@ def write_archive(
         path: Where to; a file that is there is replaced.
         user_id: Whose data it is.
         records: The records, oldest first.
-        states: The states with their arrays, oldest first, and whether each is current.
+        states: The states with their arrays, oldest first, each with its standing.
 
     Returns:
         What was written.
@@ -78,7 +81,7 @@ def write_archive(
     lines, learned = [record.to_json() for record in records], list(states)
     members = {
         "records.jsonl": _lines(lines),
-        "states.jsonl": _lines(_state_json(saved, current) for saved, current in learned),
+        "states.jsonl": _lines(_state_json(*one) for one in learned),
     }
     for saved, _ in learned:
         if saved.state.artifact is not None:
@@ -193,7 +196,7 @@ def _manifest(data: bytes) -> Manifest:
 
 
 def _check_agreement(
-    manifest: Manifest, records: tuple[Record, ...], states: tuple[tuple[SavedState, bool], ...]
+    manifest: Manifest, records: tuple[Record, ...], states: tuple[tuple[SavedState, Standing], ...]
 ) -> None:
     owners = {record.user for record in records} | {saved.key.user for saved, _ in states}
     if not records or owners != {manifest.user}:
@@ -210,7 +213,9 @@ def _check_agreement(
         raise ValueError("the artefacts are not those of the states")
 
 
-def _state_json(saved: SavedState, current: bool) -> dict[str, Any]:
+def _state_json(saved: SavedState, standing: Standing) -> dict[str, Any]:
+    # Only where it is so: an older Ipse reads an export that holds no previous states.
+    previous = {"previous": True} if standing == "previous" else {}
     return {
         "id": saved.id,
         "method": saved.key.method,
@@ -223,18 +228,20 @@ def _state_json(saved: SavedState, current: bool) -> dict[str, Any]:
         "lineage": list(saved.state.lineage),
         "parents": list(saved.parents),
         "made": micros(saved.made),
-        "current": current,
+        "current": standing == "current",
+        **previous,
     }
 
 
-def _state(data: Mapping[str, Any], members: Mapping[str, bytes]) -> tuple[SavedState, bool]:
+def _state(data: Mapping[str, Any], members: Mapping[str, bytes]) -> tuple[SavedState, Standing]:
     fields = dict(data)
     names = [fields.pop(name) for name in ("method", "settings", "user", "base")]
     texts = [*names, fields["id"], *fields["lineage"], *fields["parents"]]
     if not all(isinstance(text, str) and text.isprintable() for text in texts):
         raise TypeError("a name in states.jsonl is not text")
-    artifact, current = fields.pop("artifact"), fields.pop("current")
-    if not (isinstance(current, bool) and isinstance(fields["facts"], dict) and fields["id"]):
+    artifact = fields.pop("artifact")
+    standing = _standing(fields.pop("current"), fields.pop("previous", False))
+    if not (isinstance(fields["facts"], dict) and fields["id"]):
         raise TypeError("a line of states.jsonl is no state")
     state = State(
         facts=fields.pop("facts"),
@@ -244,7 +251,13 @@ def _state(data: Mapping[str, Any], members: Mapping[str, bytes]) -> tuple[Saved
         artifact=artifact,
     )
     made, made_from = moment(fields.pop("made")), tuple(fields.pop("parents"))
-    return SavedState(StateKey(*names), state, made_from, made, **fields), current
+    return SavedState(StateKey(*names), state, made_from, made, **fields), standing
+
+
+def _standing(current: object, previous: object) -> Standing:
+    if not (isinstance(current, bool) and isinstance(previous, bool)) or (current and previous):
+        raise TypeError("a line of states.jsonl is no state")
+    return "current" if current else "previous" if previous else "replaced"
 
 
 def _arrays(artifact: str, members: Mapping[str, bytes]) -> dict[str, NDArray[Any]]:

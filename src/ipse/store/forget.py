@@ -5,6 +5,7 @@ Deleting works inside the caller's transaction; files and the log are emptied af
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, union
@@ -13,11 +14,12 @@ from ipse.errors import StoreFailure, UnknownUser
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
 from ipse.store.records import find_record, revision_of, touch
-from ipse.store.schema import forgotten, lineage, owned, parents, records, states, users
+from ipse.store.schema import chunks, forgotten, lineage, owned, parents, records, states, users
+from ipse.store.scratch import Scratch
 from ipse.store.states import parents_of, prune, remove, summaries
 from ipse.store.values import ArtifactSummary, Receipt, StateSummary
 
-__all__ = ["finish", "forget_record", "forget_user"]
+__all__ = ["finish", "forget_record", "forget_states", "forget_user"]
 
 _LOG_PATIENCE = 2.0  # seconds that a deletion waits for readers, who hold the log
 
@@ -61,18 +63,30 @@ def forget_record(
     return Receipt(record.user, (record_id,), erased, artifacts)
 
 
-def finish(database: Database, artifacts: Artifacts, receipt: Receipt) -> Receipt:
+def forget_states(connection: Connection, ids: Sequence[str]) -> Receipt:
+    """Forget states, and those made from them; the records stay."""
+    if not ids:
+        return Receipt("", ())
+    owners = {state.key.user for state in summaries(connection, ids)}
+    seeds = [select(states.c.id).where(states.c.id.in_(chunk)) for chunk in chunks(ids)]
+    erased, artifacts = _erase(connection, seeds)
+    (owner,) = owners if len(owners) == 1 else (None,)
+    return Receipt(owner or "", (), erased, artifacts)
+
+
+def finish(database: Database, artifacts: Artifacts, scratch: Scratch, receipt: Receipt) -> Receipt:
     """Delete the files and empty the log once a deletion is committed; nothing is raised any more.
 
     Args:
         database: Where the rows were.
         artifacts: Where the files are.
+        scratch: Where half-learned things are.
         receipt: What was deleted.
 
     Returns:
         The receipt, which says whether old bytes may remain.
     """
-    tidied = artifacts.tidied(database)
+    tidied = all([scratch.cleared(), artifacts.tidied(database)])
     try:
         emptied = database.empty_log(_LOG_PATIENCE)
     except StoreFailure:

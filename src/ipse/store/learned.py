@@ -8,14 +8,16 @@ from uuid import uuid4
 from ipse import tensors
 from ipse.errors import Conflict, StoreFailure
 from ipse.state import SavedState, StateKey
-from ipse.store import states
+from ipse.store import states, versions
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
 
 __all__ = ["keep", "load", "read"]
 
 
-def keep(database: Database, artifacts: Artifacts, saved: SavedState) -> SavedState:
+def keep(
+    database: Database, artifacts: Artifacts, saved: SavedState, previous: int = 0
+) -> SavedState:
     """Keep a state as the current one of its key; `Store.keep` says more.
 
     All is checked and written under one lock: what is forgotten meanwhile waits, and then finds
@@ -29,7 +31,7 @@ def keep(database: Database, artifacts: Artifacts, saved: SavedState) -> SavedSt
             raise Conflict(f"this {saved.key.method!r} state cannot be kept: {why}. Enroll again")
         if artifact is not None:
             artifacts.put(artifact, saved.state.arrays)
-        replaced = states.supersede(connection, slot)
+        replaced = versions.supersede(connection, slot, previous, artifact)
         states.insert_state(connection, saved, slot)
         states.prune(connection, replaced)
         # Before the lock is let go: after it, who replaces this state may sweep the file away.

@@ -5,6 +5,7 @@
     states    what was learned; `slot` marks the current state of a key
     lineage   state -> the records it was made from, in the method's order
     parents   state -> the states it was made from
+    versions  previous states of a key that are kept to go back to
     doomed    artefact files whose state is gone; deleted after the commit, or at the next open
     forgotten the highest revision of anyone forgotten: new people start above it
 
@@ -52,9 +53,10 @@ __all__ = [
     "records",
     "states",
     "users",
+    "versions",
 ]
 
-VERSION = "0001"
+VERSION = "0002"
 """The newest migration; a file that says otherwise is migrated, or refused if it is newer."""
 
 # Pages and cursors rely on one order of names everywhere: that of their code points.
@@ -130,6 +132,15 @@ parents = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("parent", Name, ForeignKey("states.id"), nullable=False),
     Index("ix_parents_parent", "parent"),
+    sqlite_with_rowid=False,
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("state", Name, ForeignKey("states.id"), primary_key=True),
+    Column("slot", Text, nullable=False),
+    Index("ix_versions_slot", "slot"),
     sqlite_with_rowid=False,
 )
 

@@ -1,7 +1,8 @@
 """States as rows, with what they were made from; all inside the caller's transaction.
 
 A state that is replaced is no longer current, but stays as long as a state made from it does: its
-lineage is that state's too, and its arrays may be named by it.
+lineage is that state's too, and its arrays may be named by it. It stays, too, while it is a version
+to go back to (`versions.py`).
 """
 
 from __future__ import annotations
@@ -11,20 +12,31 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, Table, delete, exists, func, insert, select
 from sqlalchemy.sql import ColumnElement
 
-from ipse.errors import UsageError
+from ipse.errors import Unknown, UsageError
 from ipse.state import SavedState, State, StateKey
 from ipse.store.artifacts import referenced
 from ipse.store.records import revision_of
-from ipse.store.schema import as_json, chunks, doomed, lineage, micros, moment, owned, parents
+from ipse.store.schema import (
+    as_json,
+    chunks,
+    doomed,
+    lineage,
+    micros,
+    moment,
+    owned,
+    parents,
+    versions,
+)
 from ipse.store.schema import records as record_table
 from ipse.store.schema import states as state_table
 from ipse.store.values import StateSummary
 
 __all__ = [
     "current",
+    "find",
     "insert_state",
     "list_states",
     "missing",
@@ -35,7 +47,6 @@ __all__ = [
     "slot_of",
     "state_row",
     "summaries",
-    "supersede",
 ]
 
 
@@ -104,13 +115,12 @@ def current(connection: Connection, slot: str) -> Row[Any] | None:
     return connection.execute(select(state_table).where(state_table.c.slot == slot)).one_or_none()
 
 
-def supersede(connection: Connection, slot: str) -> list[str]:
-    """Make the current state of a key current no longer; give its id, if there is one."""
-    row = current(connection, slot)
+def find(connection: Connection, state_id: str) -> Row[Any]:
+    """Give the row of a state, current or not, or raise `Unknown`."""
+    row = connection.execute(select(state_table).where(state_table.c.id == state_id)).one_or_none()
     if row is None:
-        return []
-    connection.execute(update(state_table).where(state_table.c.id == row.id).values(slot=None))
-    return [row.id]
+        raise Unknown(f"there is no state {state_id!r}. List them: ipse adapters list")
+    return row
 
 
 def saved_state(
@@ -149,7 +159,7 @@ def parents_of(connection: Connection, ids: Sequence[str]) -> list[str]:
 
 
 def prune(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
-    """Remove those of the states that are not current and that nothing is made from any more.
+    """Remove those of the states that are not current, not kept, and that nothing is made from.
 
     Args:
         connection: A writer's.
@@ -160,7 +170,8 @@ def prune(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     """
     lost: dict[str, int] = {}
     childless = ~exists().where(parents.c.parent == state_table.c.id)
-    idle = select(state_table.c.id).where(state_table.c.slot.is_(None), childless)
+    unkept = ~exists().where(versions.c.state == state_table.c.id)
+    idle = select(state_table.c.id).where(state_table.c.slot.is_(None), unkept, childless)
     while ids:
         gone: list[str] = []
         for chunk in chunks(ids):
@@ -187,6 +198,7 @@ def remove(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
         sizes |= {row.artifact: row.nbytes for row in connection.execute(named)}
         connection.execute(delete(lineage).where(lineage.c.state.in_(chunk)))
         connection.execute(delete(parents).where(parents.c.state.in_(chunk)))
+        connection.execute(delete(versions).where(versions.c.state.in_(chunk)))
     for chunk in chunks(ids):
         connection.execute(delete(state_table).where(state_table.c.id.in_(chunk)))
     kept = referenced(connection, sizes)
@@ -220,7 +232,8 @@ def _listed(connection: Connection, table: Table, state_id: str) -> tuple[str, .
 
 def _summaries(connection: Connection, which: list[ColumnElement[bool]]) -> list[StateSummary]:
     size = select(func.count()).where(lineage.c.state == state_table.c.id).scalar_subquery()
-    query = select(state_table, size.label("size")).where(*which)
+    previous = exists().where(versions.c.state == state_table.c.id)
+    query = select(state_table, size.label("size"), previous.label("previous")).where(*which)
     rows = connection.execute(query.order_by(state_table.c.made, state_table.c.id))
     return [_summary(row) for row in rows]
 
@@ -233,6 +246,8 @@ def _summary(row: Row[Any]) -> StateSummary:
         nbytes=row.nbytes,
         made=moment(row.made),
         current=row.slot is not None,
+        previous=bool(row.previous),
+        artifact=row.artifact,
     )
 
 

@@ -4,6 +4,9 @@ What it does not know: methods, models, plans. It keeps what it is given, gives 
 and when something is forgotten it forgets all that was made of it.
 """
 
+# Over 300 lines because one class is all that others see of the store, and most of it says what a
+# verb promises.
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,9 +15,10 @@ from pathlib import Path
 
 from ipse.records import Kind, Record, User
 from ipse.state import SavedState, StateKey
-from ipse.store import forget, learned, records, states, transfer
+from ipse.store import forget, learned, records, states, transfer, versions
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
+from ipse.store.scratch import Scratch
 from ipse.store.values import Added, Imported, Manifest, Page, Person, Receipt, StateSummary
 
 __all__ = ["Store"]
@@ -31,10 +35,12 @@ class Store:
     Args:
         database: Where the rows are.
         artifacts: Where the arrays are.
+        scratch: Where what is half learned is; forgetting anything empties it.
     """
 
-    def __init__(self, database: Database, artifacts: Artifacts) -> None:
+    def __init__(self, database: Database, artifacts: Artifacts, scratch: Scratch) -> None:
         self._database, self._artifacts = database, artifacts
+        self.scratch = scratch
         self.arrays = artifacts.load  # what `State.artifact` names, for backends to attach
 
     @classmethod
@@ -43,7 +49,7 @@ class Store:
 
         Args:
             where: A path such as `ipse.db`, or a URL; artefacts stand beside it, in
-                `ipse.db.artifacts`.
+                `ipse.db.artifacts`, and what is half learned in `ipse.db.scratch`.
 
         Returns:
             The store; close it, or use it in a `with`.
@@ -52,10 +58,12 @@ class Store:
             StoreFailure: If it cannot be opened, is no store, or is newer than this Ipse.
         """
         database = Database(where)
-        folder = database.path.with_name(f"{database.path.name}.artifacts")
+        beside = database.path.with_name
         try:
-            store = cls(database, Artifacts(folder))
-            store._artifacts.tidy(database)
+            artifacts = Artifacts(beside(f"{database.path.name}.artifacts"))
+            store = cls(database, artifacts, Scratch(beside(f"{database.path.name}.scratch")))
+            artifacts.tidy(database)
+            store.scratch.tidy()
             database.empty_log(patience=0)  # whoever reads just now is not waited for
         except BaseException:
             database.close()
@@ -108,7 +116,8 @@ class Store:
         with self._database.writing() as connection:
             receipt = forget.forget_record(connection, record_id, record.user, leave=False)
             records.add_records(connection, rows)
-        return forget.finish(self._database, self._artifacts, receipt)
+            self.scratch.cleared()  # before the commit: no crash after it can keep what is in it
+        return self._finish(receipt)
 
     def user(
         self,
@@ -188,11 +197,12 @@ class Store:
         with self._database.reading() as connection:
             return records.count_records(connection)
 
-    def keep(self, saved: SavedState) -> SavedState:
+    def keep(self, saved: SavedState, previous: int = 0) -> SavedState:
         """Keep a state, as the current one of its key.
 
         Args:
             saved: The state; it is given a new id.
+            previous: How many of those it replaces, the latest, stay to go back to.
 
         Returns:
             The state as it is kept: with its id and its artefact's name, its arrays read only.
@@ -201,7 +211,7 @@ class Store:
             Conflict: If a record or state it was made from is gone, forgotten meanwhile or before.
         """
         try:
-            return learned.keep(self._database, self._artifacts, saved)
+            return learned.keep(self._database, self._artifacts, saved, previous)
         finally:
             self._artifacts.tidied(self._database)
 
@@ -218,6 +228,34 @@ class Store:
             StoreFailure: If its artefact is damaged or missing.
         """
         return learned.read(self._database, self._artifacts, key)
+
+    def glance(self, key: StateKey) -> SavedState | None:
+        """Read the current state of a key without its arrays, if there is one."""
+        with self._database.reading() as connection:
+            row = states.current(connection, states.slot_of(key))
+            return None if row is None else states.saved_state(connection, row)
+
+    def find(self, state_id: str) -> SavedState:
+        """Read any state by its id, without its arrays, or raise `Unknown`."""
+        with self._database.reading() as connection:
+            return states.saved_state(connection, states.find(connection, state_id))
+
+    def rollback(self, state_id: str) -> SavedState:
+        """Make a previous state current again; the current one stays, as a previous one.
+
+        Args:
+            state_id: The previous state.
+
+        Returns:
+            The state, without its arrays.
+
+        Raises:
+            Unknown: If it is no previous state.
+            Conflict: If what it was made from is not current, so it would not be used.
+        """
+        with self._database.writing() as connection:
+            versions.restore(connection, state_id)
+            return states.saved_state(connection, states.find(connection, state_id))
 
     def state_id(self, key: StateKey) -> str | None:
         """Give the id of the current state of a key: what a cached state is checked against."""
@@ -244,7 +282,22 @@ class Store:
         """
         with self._database.writing() as connection:
             receipt = forget.forget_user(connection, user_id)
-        return forget.finish(self._database, self._artifacts, receipt)
+            self.scratch.cleared()
+        return self._finish(receipt)
+
+    def forget_states(self, ids: Sequence[str]) -> Receipt:
+        """Forget states, and those made from them; records stay.
+
+        Args:
+            ids: The states; ids of nothing are passed over.
+
+        Returns:
+            What was removed.
+        """
+        with self._database.writing() as connection:
+            receipt = forget.forget_states(connection, ids)
+            self.scratch.cleared()
+        return self._finish(receipt)
 
     def forget_record(self, record_id: str, user_id: str | None = None) -> Receipt:
         """Forget a record, and every state made from it; who has no other leaves the store.
@@ -261,7 +314,8 @@ class Store:
         """
         with self._database.writing() as connection:
             receipt = forget.forget_record(connection, record_id, user_id)
-        return forget.finish(self._database, self._artifacts, receipt)
+            self.scratch.cleared()
+        return self._finish(receipt)
 
     def export_user(self, user_id: str, path: str | Path) -> Manifest:
         """Write one person's records and states to one zip file.
@@ -296,3 +350,6 @@ class Store:
             return transfer.import_user(self._database, self._artifacts, Path(path))
         finally:
             self._artifacts.tidied(self._database)
+
+    def _finish(self, receipt: Receipt) -> Receipt:
+        return forget.finish(self._database, self._artifacts, self.scratch, receipt)

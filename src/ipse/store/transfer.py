@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, select
 from ipse.errors import Conflict
 from ipse.state import SavedState
 from ipse.store import states
-from ipse.store.archive import read_archive, write_archive
+from ipse.store.archive import Standing, read_archive, write_archive
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
 from ipse.store.learned import load
@@ -23,6 +23,7 @@ from ipse.store.records import add_records, record_rows, view
 from ipse.store.schema import owned
 from ipse.store.schema import states as state_table
 from ipse.store.values import Imported, Manifest
+from ipse.store.versions import is_previous, keep_previous
 
 __all__ = ["export_user", "import_user"]
 
@@ -52,8 +53,11 @@ def import_user(database: Database, artifacts: Artifacts, path: Path) -> Importe
 
 def _whole(
     connection: Connection, artifacts: Artifacts, row: Row[tuple[object, ...]]
-) -> tuple[SavedState, bool]:
-    return load(artifacts, states.saved_state(connection, row)), row.slot is not None
+) -> tuple[SavedState, Standing]:
+    saved = load(artifacts, states.saved_state(connection, row))
+    if row.slot is not None:
+        return saved, "current"
+    return saved, "previous" if is_previous(connection, saved.id) else "replaced"
 
 
 def _is_known(connection: Connection, saved: SavedState) -> bool:
@@ -68,7 +72,7 @@ def _is_known(connection: Connection, saved: SavedState) -> bool:
 
 
 def _take(
-    connection: Connection, artifacts: Artifacts, items: list[tuple[SavedState, bool]]
+    connection: Connection, artifacts: Artifacts, items: list[tuple[SavedState, Standing]]
 ) -> tuple[list[str], list[str]]:
     """Enter the states, each after those it was made from; give who was taken and who was not."""
     taken: list[str] = []
@@ -82,8 +86,10 @@ def _take(
         waiting = later
 
 
-def _enter(connection: Connection, artifacts: Artifacts, saved: SavedState, current: bool) -> bool:
-    slot = states.slot_of(saved.key) if current else None
+def _enter(
+    connection: Connection, artifacts: Artifacts, saved: SavedState, standing: Standing
+) -> bool:
+    slot = states.slot_of(saved.key) if standing == "current" else None
     if slot is not None and states.current(connection, slot) is not None:
         return False
     if states.missing(connection, saved):
@@ -91,4 +97,6 @@ def _enter(connection: Connection, artifacts: Artifacts, saved: SavedState, curr
     if saved.state.artifact is not None:
         artifacts.put(saved.state.artifact, saved.state.arrays)
     states.insert_state(connection, saved, slot)
+    if standing == "previous":
+        keep_previous(connection, saved.id, states.slot_of(saved.key))
     return True

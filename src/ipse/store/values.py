@@ -80,6 +80,8 @@ class StateSummary:
         nbytes: The size of its arrays, in bytes.
         made: When, in UTC.
         current: False once replaced; such a state stays while another made from it does.
+        previous: Whether it was replaced and is kept to go back to.
+        artifact: The content-hashed name of its arrays; None where it has none.
     """
 
     id: str
@@ -88,6 +90,8 @@ class StateSummary:
     nbytes: int
     made: datetime
     current: bool = True
+    previous: bool = False
+    artifact: str | None = None
 
 
 @dataclass(frozen=True)

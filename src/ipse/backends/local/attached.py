@@ -76,6 +76,7 @@ def _weights(stream: Stream) -> dict[_Key, float]:
 class _Entry:
     value: Lora | Tensor
     nbytes: int
+    born: int  # how often all was forgotten before: it goes with the next time, once unused
     pins: int = 0
 
 
@@ -100,6 +101,7 @@ class Attachments:
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._freed = Condition()
         self._releases = 0
+        self._forgotten = 0  # how often
 
     @property
     def nbytes(self) -> int:
@@ -175,6 +177,13 @@ class Attachments:
         """Say that what a stream attaches is no longer in use by it."""
         self._unpin(attached.pinned)
 
+    def forget(self) -> None:
+        """Let go of everything: at once of what is not in use, of the rest when it is released."""
+        with self._freed:
+            self._forgotten += 1
+            for key in [key for key, entry in self._entries.items() if not entry.pins]:
+                del self._entries[key]
+
     def _take(self, stream: Stream, pinned: list[Hashable]) -> Attached:
         adapters = [(self._pin(key, pinned), weight) for key, weight in _weights(stream).items()]
         prefix = self._pin(("prefix", stream.prefix, ""), pinned) if stream.prefix else None
@@ -192,6 +201,7 @@ class Attachments:
         with self._freed:
             if key in self._entries:
                 return self._use(key, pinned)
+        forgotten = self._forgotten
         value = self._load(*key)  # without the lock: the step loop must not wait for a disk
         with self._freed:
             total = sum(self._entries[each].nbytes for each in set(pinned)) + value.nbytes
@@ -202,7 +212,7 @@ class Attachments:
                 )
             if key not in self._entries and not self._evict(value.nbytes):
                 raise _Full
-            self._entries.setdefault(key, _Entry(value, value.nbytes))
+            self._entries.setdefault(key, _Entry(value, value.nbytes, forgotten))
             return self._use(key, pinned)
 
     def _wait(self, releases: int, wanted: Callable[[], bool]) -> None:
@@ -231,7 +241,10 @@ class Attachments:
     def _unpin(self, keys: list[Hashable] | tuple[Hashable, ...]) -> None:
         with self._freed:
             for key in keys:
-                self._entries[key].pins -= 1
+                entry = self._entries[key]
+                entry.pins -= 1
+                if not entry.pins and entry.born != self._forgotten:
+                    del self._entries[key]
             self._releases += 1
             self._freed.notify_all()
 

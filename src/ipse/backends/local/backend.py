@@ -104,6 +104,15 @@ class LocalBackend:
         self._held.put(name, arrays)
         return name
 
+    def forget(self) -> None:
+        """Let go of what was read, attached, held or learned, and is in memory."""
+        self._held.clear()
+        self._trainer.clear()
+        with self._loading:
+            places = list(self._places.values())
+        for place in places:
+            place.forget()
+
     def close(self) -> None:
         """End what is under way, and take nothing in any more."""
         self._end()

@@ -46,7 +46,12 @@ class _Entry:
 
 
 class Beginnings:
-    """What was read, up to a bound in bytes; the least recently used goes first."""
+    """What was read, up to a bound in bytes; the least recently used goes first.
+
+    Attributes:
+        nbytes: The bytes of all of it.
+        cleared: How often it was let go of. What began to be read before that must not be kept.
+    """
 
     def __init__(self, most: int) -> None:
         """Begin empty.
@@ -55,6 +60,7 @@ class Beginnings:
             most: The most bytes to keep; 0 keeps nothing.
         """
         self.nbytes = 0
+        self.cleared = 0
         self._most = most
         self._entries: OrderedDict[int, _Entry] = OrderedDict()  # by the hash of its last block
         self._owners: dict[int, _Entry] = {}  # by the hash of any block
@@ -103,6 +109,7 @@ class Beginnings:
     def clear(self) -> None:
         """Let go of everything."""
         self.nbytes = 0
+        self.cleared += 1
         self._entries.clear()
         self._owners.clear()
 

@@ -114,8 +114,8 @@ class Loop:
         """Make a request's rows, or none if that cannot be at once; what goes wrong is its own."""
         answer, rows = request.answer, list[Row]()
         try:
-            for stream, prompt, place in zip(
-                answer.streams, answer.prompts, request.places, strict=True
+            for stream, prompt, place, asked in zip(
+                answer.streams, answer.prompts, request.places, request.asked, strict=True
             ):
                 attached = (
                     place.attachments.acquire_at_once(stream)
@@ -126,7 +126,7 @@ class Loop:
                     release(request.places, rows)
                     return
                 size = len(prompt) + answer.most
-                rows.append(Row(prompt, attached, shape_key(stream), size))
+                rows.append(Row(prompt, attached, shape_key(stream), size, asked))
             self._check_memory(cost(request.places, rows))
             request.rows = tuple(rows)
         except Exception as error:

@@ -37,6 +37,12 @@ class Place:
         self.attachments = attachments
         self.runner = Runner(model.core, kept)
 
+    def forget(self) -> None:
+        """Let go of what was read, and of what was attached and is not in use."""
+        with self.model.turn:  # the step loop looks beginnings up while it has the model
+            self.runner.beginnings.clear()
+        self.attachments.forget()
+
 
 class Request:
     """One answer to be written.
@@ -44,6 +50,7 @@ class Request:
     Attributes:
         answer: The answer.
         places: Where each of its streams is run.
+        asked: How often each place had forgotten when this was asked.
         mailbox: Told each piece of text, and None at the end.
         rows: One a stream, once what they attach is loaded.
         state: `waiting` for its turn, `running`, or `done`.
@@ -63,6 +70,7 @@ class Request:
         """
         self.answer = answer
         self.places = places
+        self.asked = tuple(place.runner.beginnings.cleared for place in places)
         self.mailbox = mailbox
         self.rows: tuple[Row, ...] = ()
         self.state: Literal["waiting", "running", "done"] = "waiting"

@@ -32,6 +32,7 @@ class Row:
         attached: What its stream attaches.
         shape: Everything but the tokens that shapes what it reads.
         size: The most tokens it can ever hold, the prefix's places included.
+        asked: How often beginnings had been let go of when it was asked for.
         ids: The prompt behind the places of the prefix.
         steering: Layer, first place and vector of what is added to it.
         chain: The hashes of its blocks, to look beginnings up by.
@@ -44,6 +45,7 @@ class Row:
     attached: Attached
     shape: Hashable
     size: int
+    asked: int = 0
     ids: tuple[int, ...] = field(init=False)
     steering: Sequence[Steered] = field(init=False)
     chain: list[int] = field(init=False)

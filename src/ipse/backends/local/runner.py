@@ -228,7 +228,8 @@ class Runner:
             assert row.past is not None
             row.past.length += chunk.span.length
             if row.past.length == len(row.ids):
-                self.beginnings.keep(row.shape, row.ids, row.chain, row.past)
+                if row.asked == self.beginnings.cleared:  # nobody forgot anything meanwhile
+                    self.beginnings.keep(row.shape, row.ids, row.chain, row.past)
                 rows.append(row)
                 lines.append(chunk.lines.stop - 1)
         logits = self.network.logits(x if len(lines) == len(x) else x[lines])  # (rows, vocab)
