@@ -65,7 +65,7 @@ def eventually(condition) -> bool:
     [
         ({"adapters": (Adapter("none"),)}, Unknown, "no adapter 'none' in the store"),
         ({"adapters": (Adapter("a", own="none"),)}, Unknown, "no adapter 'none' in the store"),
-        ({"adapters": (Adapter("several/y"),)}, InvalidPlan, "no array that ends in"),
+        ({"adapters": (Adapter("several/y"),)}, InvalidPlan, "no array whose name ends in"),
         ({"adapters": (Adapter("strange"),)}, InvalidPlan, "layers.9.*2 layers.*down_proj"),
         ({"adapters": (Adapter("half"),)}, InvalidPlan, r"another model.*\\(2, 33\\).*\\(2, 32\\)"),
         ({"adapters": (Adapter("a"), Adapter("broken"))}, BackendFailure, "disk is on fire"),

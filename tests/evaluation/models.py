@@ -32,6 +32,9 @@ class HashModel:
     def attach(self, loader):
         self.loader = loader
 
+    def forget(self):
+        """Nothing is kept."""
+
     def stream(self, plan):
         return iter([self.generate([plan])[0].text])
 

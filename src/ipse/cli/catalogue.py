@@ -53,4 +53,5 @@ def _card(way: type[Way]) -> dict[str, Any]:
         "base": way.base,
         "stores": way.stores,
         "shared": way.shared,
+        "trains": way.trains,
     }
