@@ -97,12 +97,14 @@ def _versions(found: Found) -> str:
 def _grid_section(table: Mapping[str, Any], verdict: str) -> list[str]:
     first, *rest = table["metrics"]
     head = METRICS[first]
+    beside = any(row.get("over_shared") for row in table["rows"])
     titles = [
         "method",
         f"{head.title} ({'lower' if head.lower else 'higher'} is better)",
         "gain over generic",
         "gain over recent",
         "gain over another's",
+        *(["gain over shared-adapter"] if beside else []),
         *(METRICS[name].title for name in rest),
     ]
     quality = [
@@ -112,6 +114,7 @@ def _grid_section(table: Mapping[str, Any], verdict: str) -> list[str]:
             interval(row["gain"]),
             interval(row["over_recent"]),
             interval(row["personal"]),
+            *([interval(row.get("over_shared"))] if beside else []),
             *(estimated(row["scores"][name]) for name in rest),
         ]
         for row in table["rows"]

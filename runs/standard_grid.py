@@ -1,7 +1,9 @@
 """The standard grid: every method on the shipped people with the embedded model, in half an hour.
 
     python runs/standard_grid.py           what docs/results/grid.json keeps; `make bench` runs it
-    python runs/standard_grid.py --all     the authors, too, which `make bench` leaves as they are
+    python runs/standard_grid.py --all     also what `make bench` leaves as it is: the authors, and
+                                           the methods that train
+    python runs/standard_grid.py --only adapters    one part anew
     python runs/standard_grid.py --quick   a few people, to see that it runs; nothing is kept
 
 A run that was stopped goes on where it was. `make docs` then writes the pages that show it.
@@ -22,8 +24,9 @@ from ipse.cli.bench import show
 from ipse.cli.waiting import waiting
 from ipse.evaluation.grid import Grid
 from ipse.evaluation.ledger import Run, read_run
+from ipse.evaluation.metrics import METRICS
 from ipse.evaluation.run import run
-from ipse.evaluation.tabulate import tables
+from ipse.evaluation.tabulate import cells_of, compared, tables
 from ipse.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
@@ -55,19 +58,39 @@ GRIDS = {
     ),
 }
 
-MORE = {"authors": Grid(("authors:items=1",), _METHODS, measures=("nats",), people=12)}
-"""What `--all` runs besides, in another quarter of an hour."""
+SHARED = "shared-adapter"
+
+MORE = {
+    "authors": Grid(("authors:items=1",), _METHODS, measures=("nats",), people=12),
+    "adapters": Grid(
+        ("ukpconvarg-reason:items=4",),
+        (
+            "recent",
+            "hybrid",
+            SHARED,
+            f"recent+{SHARED}",
+            "user-adapter",
+            "user-adapter:gate=false",
+            "recent+user-adapter:gate=false",
+        ),
+        measures=("nats",),
+        people=10,
+        batch=1000,  # everybody learns together
+    ),
+}
+"""What `--all` runs besides: the authors in a quarter of an hour, methods that train in two."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few people; nothing is kept")
-    parser.add_argument("--all", action="store_true", help="the authors, too")
+    parser.add_argument("--all", action="store_true", help="everything")
+    parser.add_argument("--only", default="", choices=("", *(GRIDS | MORE)), help="one part anew")
     options = parser.parse_args()
     quick = options.quick
     lm = open_backend("local", dtype="auto")
     found: dict[str, Run] = {}
-    for name, grid in (GRIDS | MORE if options.all else GRIDS).items():
+    for name, grid in _chosen(options.all, options.only).items():
         out = OUT / (f"quick-{name}" if quick else name)
         with waiting() as progress:
             run(replace(grid, people=3) if quick else grid, out, [lm], progress=progress)
@@ -79,14 +102,19 @@ def main() -> None:
     kept = {
         "command": "python runs/standard_grid.py",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "minutes": round(sum(_seconds(found[name]) for name in GRIDS) / 60, 1),
-        "runs": {name: one for name, one in earlier.items() if name in MORE}
-        | {name: _kept(one) for name, one in found.items()},
+        "runs": earlier | {name: _kept(one) for name, one in found.items()},
     }
     kept["runs"] = {name: kept["runs"][name] for name in GRIDS | MORE if name in kept["runs"]}
+    kept["minutes"] = round(sum(kept["runs"][name]["minutes"] for name in GRIDS), 1)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", "utf-8")
     sys.stderr.write(f"Wrote {RESULTS.relative_to(ROOT)}. Next: make docs\n")
+
+
+def _chosen(everything: bool, only: str) -> dict[str, Grid]:
+    if only:
+        return {only: (GRIDS | MORE)[only]}
+    return GRIDS | MORE if everything else GRIDS
 
 
 def _seconds(one: Run) -> float:
@@ -99,9 +127,21 @@ def _kept(one: Run) -> dict[str, Any]:
     """Give what pages show: no person's name, nothing anybody wrote."""
     found = tables(one)
     drawn = [asdict(replace(table, rows=_nameless(table), records={})) for table in found]
+    for table in drawn:
+        _note_over_shared(one, table)
     verdicts = [table.verdict for table in found]
     minutes = round(_seconds(one) / 60, 1)
     return {"header": one.header, "minutes": minutes, "tables": drawn, "verdicts": verdicts}
+
+
+def _note_over_shared(one: Run, table: dict[str, Any]) -> None:
+    """Say of every method how much better it is than one adapter for everybody."""
+    key = ("task", "model", "measure")
+    cells = cells_of([line for line in one.items if all(line[k] == table[k] for k in key)])
+    for row in table["rows"]:
+        if (SHARED, "own") in cells and row["method"] != SHARED:
+            metric, own = METRICS[table["metrics"][0]], cells[row["method"], "own"]
+            row["over_shared"] = asdict(compared(metric, own, cells[SHARED, "own"]))
 
 
 def _nameless(table: Any) -> tuple[Any, ...]:

@@ -132,10 +132,27 @@ def test_what_was_made_from_another_state_of_everyones_does_not_serve(store):
     assert life.current(OWN, user).id == own.id
     store.add([reason("user 01", 50)])
     second = life.fit(OWN)
-    assert life.current(OWN, user) is None
+    assert life.current(OWN, user).id == second.id  # until they are enrolled again
     assert [s.id for s in store.states() if s.previous] == [first.id]
     life.refresh(OWN, ["user 00"])
     assert life.current(OWN, user).parents == (second.id,)
+
+
+def test_a_newcomer_is_served_by_what_everyone_learned(store):
+    fill(store, 2)
+    store.add([reason("newcomer", 1)])
+    with Ipse(store, Trains(), methods=ADAPTER) as me:
+        (shared,) = me.fit()
+        for _ in range(2):
+            plan = me.plan("newcomer", "Why?")
+            assert [a.name for a in plan.main.adapters] == [shared.state.artifact]
+            assert plan.states == (shared.id,)
+        (own,) = me.enroll("newcomer")
+        plan = me.plan("newcomer", "Why?")
+        wanted = [shared.state.artifact, own.state.artifact]
+        assert [a.name for a in plan.main.adapters] == wanted
+        assert plan.states == (own.id,)
+        assert not me.plan("nobody", "Why?").main.adapters
 
 
 # Learning what is missing.

@@ -112,6 +112,31 @@ class Lifecycle:
                 ]
         return kept
 
+    def learned(
+        self, method: Method, users: Sequence[User], progress: Progress | None = None
+    ) -> list[SavedState | None]:
+        """Give what a method knows of people, learning of those of whom it is not kept yet.
+
+        Args:
+            method: The method.
+            users: Views of the people; what is kept of another view of a person will not do.
+            progress: Told how far the model is.
+
+        Returns:
+            What is kept of each; None where there is nothing to learn.
+        """
+        parents = self._parents(method)
+        kept = {
+            user.id: saved
+            for user in users
+            if not self._is_due(method, user, parents)
+            and (saved := self._readable(method, user.id))
+        }
+        missing = [user for user in users if user.id not in kept]
+        new = zip(missing, self.enroll_all(method, missing, progress), strict=True)
+        found = kept | {user.id: saved for user, saved in new}
+        return [found[user.id] for user in users]
+
     def refresh(
         self,
         method: Method,
@@ -152,7 +177,8 @@ class Lifecycle:
     def current(self, method: Method, user: User) -> SavedState | None:
         """Give what a method knows of a person as they are now.
 
-        What is missing is learned; where the method trains, it is what there is, of fewer records.
+        What is missing is learned; where the method trains, it is what there is, of fewer records,
+        or else what serves a newcomer.
 
         Args:
             method: The method.
@@ -163,7 +189,7 @@ class Lifecycle:
         """
         if method.trains:
             known = self.known(method, user)
-            return None if known is None else self.store.state(known.key)
+            return self._newcomer(method, user) if known is None else self.store.state(known.key)
         shared, view = self._shared(method), user.allowing(method.use)
         saved = self.store.state(self.key(method, user.id))
         (state,) = self._learn(method, [(view, saved)], shared)
@@ -183,8 +209,10 @@ class Lifecycle:
 
     def is_current(self, method: Method, user: User, saved: SavedState) -> bool:
         """Say whether a state read earlier is still what `current` gives, in a query or two."""
-        kept = self.store.state_id(self.key(method, user.id))
-        return kept == saved.id and saved.parents == self._parents(method)
+        kept, parents = self.store.state_id(self.key(method, user.id)), self._parents(method)
+        if saved.key.user is None:  # everyone's, for a newcomer
+            return kept is None and parents == (saved.id,)
+        return kept == saved.id and saved.parents == parents
 
     def key(self, method: Method, user: str | None = None) -> StateKey:
         """Give what a method's state of a person, or of everyone, is kept under."""
@@ -194,6 +222,14 @@ class Lifecycle:
         elif method.base == "embedder":
             base = self.lm.embedder
         return StateKey(method.name, method.settings_hash, user, base)
+
+    def _newcomer(self, method: Method, user: User) -> SavedState | None:
+        """Give everyone's state as it serves someone whom nothing was learned of yet."""
+        shared = self.store.glance(self.key(method)) if method.shared else None
+        if shared is None or not user.allowing(method.use).records:
+            return None
+        state = method.newcomer(shared.state)
+        return None if state is None else replace(shared, state=state)
 
     def _refresh(
         self, method: Method, people: Sequence[str], progress: Progress, anew: bool

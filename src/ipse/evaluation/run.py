@@ -91,6 +91,15 @@ def remove(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
+class _Enrolled:
+    """What a method learned of a person, and what that took; however many compositions use it."""
+
+    learned: Learned
+    seconds: float
+    sent: float
+
+
+@dataclass(frozen=True)
 class _Part:
     """One task under one model."""
 
@@ -103,6 +112,7 @@ class _Part:
     run_id: str
     progress: Progress
     _warm: set[Need] = field(default_factory=set)
+    _enrolled: dict[Method, dict[str, _Enrolled]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Measure everyone, a few people at a time."""
@@ -111,6 +121,7 @@ class _Part:
         everyone = self.task.people(self.grid.people)
         for number, people in enumerate(_chunks(everyone, self.grid.batch)):
             self._know(number, people)
+            self._enrolled.clear()
             missing = [
                 (unit, cell)
                 for cell in self._cells()
@@ -185,19 +196,37 @@ class _Part:
         views = {user: v for user, v in cell.views(people).items() if user not in known}
         if not views or not cell.methods:
             return
-        counted = Counted(self.lm)
-        life = Lifecycle(self.store, counted)
-        with timed() as clock:
-            kept = [life.enroll_all(method, list(views.values())) for method in cell.methods]
-        for user, saved in zip(views, zip(*kept, strict=True), strict=True):
-            known[user] = [Learned.of(m, one) for m, one in zip(cell.methods, saved, strict=True)]
+        found = [self._learn(method, views) for method in cell.methods]
+        for user in views:
+            known[user] = [each[user].learned for each in found]
         if cell.whose == "own":
-            sent = counted.nbytes if leaves(self.lm) else 0
             line = {"type": "enroll", **self._whereabouts, "method": cell.method}
-            each = {"seconds": clock.seconds / len(views), "left_bytes": sent / len(views)}
             self.ledger.note(
-                [{**line, **each, "person": user, "bytes": _stored(known[user])} for user in views]
+                [
+                    {
+                        **line,
+                        "seconds": sum(each[user].seconds for each in found),
+                        "left_bytes": sum(each[user].sent for each in found),
+                        "person": user,
+                        "bytes": _stored(known[user]),
+                    }
+                    for user in views
+                ]
             )
+
+    def _learn(self, method: Method, views: Mapping[str, User]) -> Mapping[str, _Enrolled]:
+        """Let a method learn of those of whom it has not learned in another composition."""
+        enrolled = self._enrolled.setdefault(method, {})
+        new = [view for user, view in views.items() if user not in enrolled]
+        if new:
+            counted = Counted(self.lm)
+            with timed() as clock:
+                kept = Lifecycle(self.store, counted).learned(method, new)
+            sent = counted.nbytes / len(new) if leaves(self.lm) else 0.0
+            for view, saved in zip(new, kept, strict=True):
+                learned = Learned.of(method, saved)
+                enrolled[view.id] = _Enrolled(learned, clock.seconds / len(new), sent)
+        return enrolled
 
     def _warm_up(self, cell: Cell) -> None:
         """Load what a cell needs before a clock runs."""

@@ -24,7 +24,7 @@ from ipse.evaluation.stats import (
 from ipse.evaluation.summary import Cost, Row, Table
 from ipse.evaluation.tasks import open_task
 
-__all__ = ["compared", "metrics_of", "scored", "tables"]
+__all__ = ["cells_of", "compared", "metrics_of", "scored", "tables"]
 
 _BASELINE = "recent"
 """The cheap method that every other has to beat: the latest records in the prompt."""
@@ -94,7 +94,7 @@ def compared(metric: Metric, first: Lines, second: Lines) -> Comparison | None:
 
 
 def _table(run: Run, task: str, model: str, measure: str, lines: Sequence[Line]) -> Table:
-    cells = _cells(lines)
+    cells = cells_of(lines)
     methods = list(dict.fromkeys(method for method, _ in cells))
     names = _defined(metrics_of(task, measure), cells[methods[0], "own"])
     key = {"task": task, "model": model}
@@ -128,7 +128,8 @@ def _defined(names: Sequence[str], lines: Lines) -> tuple[str, ...]:
     return tuple(name for name in names if name not in undefined)
 
 
-def _cells(lines: Sequence[Line]) -> Cells:
+def cells_of(lines: Sequence[Line]) -> Cells:
+    """Sort lines into cells, by method and whose records it was given."""
     found: dict[tuple[str, str], dict[str, list[Line]]] = {}
     for line in lines:
         cell = found.setdefault((line["method"], line["whose"]), {})

@@ -104,6 +104,18 @@ class Method(ABC):
         del user, shared
         return None
 
+    def newcomer(self, shared: State) -> State | None:
+        """Say what serves someone whom a method that trains has not learned of yet.
+
+        Args:
+            shared: What `fit` learned, without its arrays.
+
+        Returns:
+            A state without arrays; None, the default, leaves the model as it is.
+        """
+        del shared
+        return None
+
     def update(self, user: User, state: State, shared: State | None) -> Learning:
         """Bring a state up to date after records came or went; by default, enroll again.
 

@@ -131,6 +131,10 @@ class Plora(Method):
             return state
         return self.enroll(user, shared)
 
+    def newcomer(self, shared: State) -> State | None:
+        """Give everyone's adapter, as of a vector that is 0."""
+        return pointing(shared)
+
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Attach the adapter, moved by what is the person's own."""
         del user

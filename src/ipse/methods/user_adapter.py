@@ -117,6 +117,11 @@ class UserAdapter(Method):
         why = "there is no answer to learn from"
         return State({**everyones.facts, "records": 0, "gate": untested("shared", why)})
 
+    def newcomer(self, shared: State) -> State | None:
+        """Give everyone's adapter, until there is one of the person's own."""
+        verdict = untested("shared", "nothing was learned of this person yet")
+        return State({"adapter": shared.artifact or "", "records": 0, "gate": verdict})
+
     def update(self, user: User, state: State, shared: State | None) -> Learning:
         """Go on from the adapter there is, once there are enough new answers."""
         own = answers(user, self.records, self.given)
