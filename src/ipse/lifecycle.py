@@ -4,6 +4,8 @@ A method learns; this file says when, from which records, and where it is kept. 
 store's: it finds states by their lineage and needs no help from methods.
 """
 
+# Over 300 lines because what is learned and what may serve are told apart by the same few rules.
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
