@@ -5,7 +5,8 @@
 
 Made from the code: the front matter of each method's card, the table of methods in the README and
 `docs/methods/index.md`. Made from what `runs/standard_grid.py` and `runs/locomo_ablation.py`
-measured: the scores in those, the README's demo and the pages of `docs/results/`. A method that the
+measured: the scores in those, the README's demo and the pages of `docs/results/`. Made from what
+`runs/engine.py` measured: the tables of `docs/results/engine.md`. A method that the
 grid has not measured yet is stale, too. The rest of a page is written by hand and left as it is.
 """
 
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from runs import engine
 from runs.results_pages import (
     GRID,
     LOCOMO,
@@ -74,6 +76,8 @@ def generated() -> dict[Path, str]:
     pages[ROOT / "docs" / "methods" / "index.md"] = _index(found)
     pages[GRID.with_suffix(".md")] = grid_page(found)
     pages[LOCOMO.with_suffix(".md")] = locomo_page(read(LOCOMO))
+    measured = engine.FOUND.with_suffix(".md")
+    pages[measured] = _between(measured.read_text("utf-8"), "figures", engine.figures())
     readme = ROOT / "README.md"
     text = _between(readme.read_text("utf-8"), "demo", _demo_text(found))
     pages[readme] = _between(text, "methods", _methods_table(found, "docs/methods/"))
