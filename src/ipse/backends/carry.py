@@ -18,7 +18,7 @@ __all__ = ["CARRIED", "Carrier", "Known", "require"]
 CARRIED: dict[str, frozenset[Need]] = {
     "echo": frozenset(NEEDS) - {"score", "hidden", "fit_steering", "train"},
     "http": frozenset({"generate", "stream", "score", "embed", "cut", "candidates"}),
-    "local": frozenset(NEEDS) - {"train"},
+    "local": frozenset(NEEDS),
 }
 """What each backend carries at most; settings and servers can make it less.
 

@@ -146,6 +146,18 @@ class Attachments:
                 raise
             self._wait(seen + 1, wanted)
 
+    def acquire_if_room(self, stream: Stream) -> Attached | None:
+        """Give what a stream attaches, or None while everything in memory is in use."""
+        pinned: list[Hashable] = []
+        try:
+            return self._take(stream, pinned)
+        except _Full:
+            self._unpin(pinned)
+            return None
+        except BaseException:
+            self._unpin(pinned)
+            raise
+
     @contextmanager
     def attaching(self, stream: Stream) -> Iterator[Attached]:
         """Give what a stream attaches, and keep it in memory meanwhile."""
@@ -226,7 +238,7 @@ class Attachments:
         return sum(entry.nbytes for entry in self._entries.values())
 
     def _load(self, kind: str, name: str) -> Lora | Tensor:
-        arrays = self._arrays(kind, name)
+        arrays = self.arrays(kind, name)
         if kind == "adapter":
             return read_lora(arrays, name, self._network)
         default = "prefix" if kind == "prefix" else "vector"
@@ -241,7 +253,21 @@ class Attachments:
             raise InvalidPlan(f"the {kind} {name!r} is made for another model: it is {shown}")
         return found
 
-    def _arrays(self, kind: str, name: str) -> Mapping[str, NDArray[Any]]:
+    def arrays(self, kind: str, name: str) -> Mapping[str, NDArray[Any]]:
+        """Give the arrays of a name as they are kept; of an adapter's part, without its head.
+
+        Args:
+            kind: What it is to be: `adapter` and `start` are all of a part, other kinds one array.
+            name: Its name.
+
+        Returns:
+            The arrays.
+
+        Raises:
+            Unknown: If there is nothing of that name.
+            IpseError: If the loader has its own word for what is wrong.
+            BackendFailure: If it cannot be loaded.
+        """
         base, _, part = name.partition("/")
         try:
             arrays = self._loader(base)
@@ -252,7 +278,7 @@ class Attachments:
         # A loader is whatever the caller handed in, and its failure is one request's alone.
         except Exception as error:
             raise BackendFailure(f"cannot load the {kind} {name!r}: {error}") from error
-        if kind != "adapter" or not part:
+        if kind not in ("adapter", "start") or not part:
             return arrays
         head = f"{part}/"
         return {key.removeprefix(head): value for key, value in arrays.items() if head in key}

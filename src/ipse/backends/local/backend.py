@@ -26,6 +26,7 @@ from ipse.backends.local.model import Dtype, LanguageModel, load_model, weight_f
 from ipse.backends.local.requests import Mailbox, Place, Request
 from ipse.backends.local.scoring import score
 from ipse.backends.local.steering import fit_steering
+from ipse.backends.local.training.trainer import Trainer
 from ipse.backends.local.weights import EMBEDDED, content_hash, embedded_gguf, log, model_folder
 from ipse.cache import Cache
 from ipse.errors import BackendFailure, InvalidPlan, UsageError, unknown
@@ -87,6 +88,7 @@ class LocalBackend:
         self._loading = RLock()
         self._places: dict[str, Place] = {}
         self._loaded_embedder: Embedder | None = None
+        self._trainer = Trainer()
         self._loop = Loop(self.limits)
         # A thread that runs a model while the interpreter ends would take the process down.
         self._end = weakref.finalize(self, self._loop.close)
@@ -186,9 +188,8 @@ class LocalBackend:
         scratch: Path | None = None,
     ) -> list[Trained]:
         """Learn every job, many in one batch; each gets what it would get alone."""
-        del jobs, on_progress, scratch
         require(self, (), "train")
-        raise NotImplementedError
+        return self._trainer.train(self._place(), self.base, jobs, on_progress, scratch)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Give unit vectors of shape (texts, width)."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ipse.backends.local.slopes import gated, normed, turned
 from ipse.errors import BackendFailure
 
 __all__ = ["SITES", "Attend", "Extra", "Network", "Part", "Site", "Steer"]
@@ -41,8 +42,11 @@ Steer: TypeAlias = Mapping[int, Sequence[tuple[Tensor, Tensor]]]
 class Extra(Protocol):
     """What a batch adds to the products of a layer."""
 
-    def add(self, layer: int, site: Site, x: Tensor, y: Tensor) -> None:
-        """Add to `y` (tokens, out), in place, what rows' own weights make of `x` (tokens, in)."""
+    def add(self, layer: int, site: Site, x: Tensor, y: Tensor) -> Tensor:
+        """Give `y` (tokens, out) with what rows' own weights make of `x` (tokens, in).
+
+        `y` is the caller's last use of that tensor, so it may be changed in place.
+        """
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ class Network:
         self.kv_heads: int = config.num_key_value_heads
         self.hidden: int = config.hidden_size
         self._eps: float = config.rms_norm_eps
+        self._is_silu = getattr(config, "hidden_act", "") in ("silu", "swish")
 
     @property
     def dtype(self) -> torch.dtype:
@@ -138,6 +143,10 @@ class Network:
     def logits(self, x: Tensor) -> Tensor:
         """Give the logits of final states, float32: (..., hidden) to (..., vocab)."""
         return functional.linear(x, self._head).float()
+
+    def from_logits(self, slope: Tensor) -> Tensor:
+        """Carry a gradient of the logits back to the states: (..., vocab) to (..., hidden)."""
+        return slope.to(self.dtype) @ self._head
 
     def run(
         self,
@@ -171,8 +180,7 @@ class Network:
             q, k, v = self._heads(layer, self._product(number, "qkv", y, extra), cos, sin)
             x = x + self._product(number, "o", attend(number, q, k, v), extra)
             y = self._product(number, "gate_up", self._norm(x, layer.second), extra)
-            gate, up = y.chunk(2, dim=-1)  # (tokens, intermediate) each
-            x = x + self._product(number, "down", self._act(gate) * up, extra)
+            x = x + self._product(number, "down", self._gate(y), extra)
             for lines, vectors in (steer or {}).get(number, ()):
                 x = x.index_add(0, lines, vectors.expand(len(lines), -1).to(x.dtype))
         return x if stop is not None else self._norm(x, self._final)
@@ -186,24 +194,32 @@ class Network:
 
     def _product(self, layer: int, site: Site, x: Tensor, extra: Extra | None) -> Tensor:
         y = self._layers[layer].products[site](x)
-        if extra is not None:
-            extra.add(layer, site, x, y)
-        return y
+        return y if extra is None else extra.add(layer, site, x, y)
+
+    def _gate(self, gate_up: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and self._is_silu:
+            return gated(gate_up)
+        gate, up = gate_up.chunk(2, dim=-1)  # (tokens, intermediate) each
+        return self._act(gate) * up
 
     def _norm(self, x: Tensor, scale: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            return normed(x, scale, self._eps)
         return functional.rms_norm(x, (x.shape[-1],), scale, self._eps)
 
     def _heads(
         self, layer: _Layer, qkv: Tensor, cos: Tensor, sin: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Split into heads; turn queries and keys by their places (arXiv 2104.09864, eq. 34)."""
+        if torch.is_grad_enabled() and layer.q_norm is None:
+            return turned(qkv, cos, sin, self.heads, self.kv_heads)
         heads = qkv.view(len(qkv), -1, self.width)  # (tokens, heads + 2 kv heads, width)
-        turned = heads[:, : self.heads + self.kv_heads]
+        both = heads[:, : self.heads + self.kv_heads]
         if layer.q_norm is not None and layer.k_norm is not None:
-            q = self._norm(turned[:, : self.heads], layer.q_norm)
-            turned = torch.cat([q, self._norm(turned[:, self.heads :], layer.k_norm)], dim=1)
-        turned = turned * cos + turned.roll(self.width // 2, dims=-1) * sin
-        return turned[:, : self.heads], turned[:, self.heads :], heads[:, -self.kv_heads :]
+            q = self._norm(both[:, : self.heads], layer.q_norm)
+            both = torch.cat([q, self._norm(both[:, self.heads :], layer.k_norm)], dim=1)
+        both = both * cos + both.roll(self.width // 2, dims=-1) * sin
+        return both[:, : self.heads], both[:, self.heads :], heads[:, -self.kv_heads :]
 
 
 def _check(config: Any) -> None:

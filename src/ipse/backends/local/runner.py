@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from ipse.backends.local.attention import Attention, Lane, Past, Span, token_bytes
+from ipse.backends.local.bank import Bank
 from ipse.backends.local.beginnings import BLOCK, Beginnings
 from ipse.backends.local.chunks import Chunk, inputs, reading_adapters, steer
-from ipse.backends.local.lora import Bank, Extras
+from ipse.backends.local.lora import Extras
 from ipse.backends.local.network import Network
 from ipse.backends.local.rows import Row, capacity_for
 

@@ -1,0 +1,1 @@
+"""Learning: jobs in, arrays out, many people's in one batch."""

@@ -1,0 +1,174 @@
+"""One pass over the frozen model for rows of many jobs, and how rows are shared out over passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from ipse.backends.local.attached import Attached
+from ipse.backends.local.attention import Span
+from ipse.backends.local.chunks import PLACE, Chunk, inputs, reading_adapters, steer
+from ipse.backends.local.requests import Place
+from ipse.backends.local.training.attending import Causal
+from ipse.backends.local.training.effects import Effect, Effects
+from ipse.backends.local.training.learnable import Learnable, Lines
+from ipse.backends.local.training.loss import nats, weighted_nats
+from ipse.backends.local.training.rows import Row
+
+__all__ = ["Asked", "Pass", "passes"]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A row that is to be read.
+
+    Attributes:
+        learnable: What its job learns.
+        row: The row.
+        weight: What the mean of its tokens' nats counts in the loss.
+        chance: Its source of chance while it is learned from; None where it is only looked at.
+    """
+
+    learnable: Learnable
+    row: Row
+    weight: float = 1.0
+    chance: torch.Generator | None = None
+
+    @property
+    def length(self) -> int:
+        """How many lines it takes."""
+        return self.learnable.places + self.row.ahead + len(self.row.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """Rows that are read together, each with what its stream attaches."""
+
+    place: Place
+    asked: Sequence[Asked]
+    attached: Sequence[Attached]
+
+    @property
+    def tokens(self) -> int:
+        """How many lines it has."""
+        return sum(asked.length for asked in self.asked)
+
+    def learn(self) -> list[float]:
+        """Add the gradients of the weighted loss to the parameters; give each row's mean nats."""
+        network = self.place.model.core
+        with self.place.model.turn:
+            states, targets = self._states()  # (targets, hidden), (targets,)
+            counts = [len(asked.row.targets) for asked in self.asked]
+            each = [a.weight / count for a, count in zip(self.asked, counts, strict=True)]
+            weights = torch.tensor(each, device=states.device)
+            weights = weights.repeat_interleave(torch.tensor(counts, device=states.device))
+            loss, every = weighted_nats(network, states, targets, weights)
+            loss.backward()  # type: ignore[no-untyped-call]
+        return [part.mean().item() for part in torch.split(every, counts)]
+
+    def look(self) -> list[list[float]]:
+        """Give the nats of each row's targets, and change nothing."""
+        with self.place.model.turn, torch.no_grad():
+            states, targets = self._states()
+            every = nats(self.place.model.core, states, targets)
+        return [
+            part.tolist() for part in torch.split(every, [len(a.row.targets) for a in self.asked])
+        ]
+
+    def _states(self) -> tuple[Tensor, Tensor]:
+        """Run the model; give the states that targets follow from, and the targets."""
+        network = self.place.model.core
+        chunks = self._chunks()
+        effects = self._effects(chunks)
+        x, places = inputs(network, chunks)
+        x = _with_prefixes(x, chunks, effects)
+        extra = Effects([effect for _, effect in effects], reading_adapters(chunks))
+        attend = Causal([chunk.span.length for chunk in chunks])
+        x = network.run(x, places, attend, extra, steer(chunks))
+        lines, targets = list[int](), list[int]()
+        for asked, chunk in zip(self.asked, chunks, strict=True):
+            lines += range(chunk.lines.stop - len(asked.row.targets), chunk.lines.stop)
+            targets += asked.row.targets
+        where = torch.tensor(lines, device=x.device)
+        return x.index_select(0, where), torch.tensor(targets, device=x.device)
+
+    def _chunks(self) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        start = 0
+        for asked, attached in zip(self.asked, self.attached, strict=True):
+            learned, row = asked.learnable.places, asked.row
+            ids = (*(PLACE,) * (learned + row.ahead), *row.ids)
+            steering = [
+                (layer, learned + first, vector)
+                for layer, first, vector in attached.steered(row.prompt)
+            ]
+            chunks.append(Chunk(ids, 0, Span(start, len(ids)), attached, steering))
+            start += len(ids)
+        return chunks
+
+    def _effects(self, chunks: Sequence[Chunk]) -> list[tuple[slice, Effect]]:
+        """Give what each job does to its lines, job after job."""
+        found = []
+        pairs = zip(self.asked, chunks, strict=True)
+        for _, group in groupby(pairs, key=lambda pair: id(pair[0].learnable)):
+            members = list(group)
+            lines = slice(members[0][1].lines.start, members[-1][1].lines.stop)
+            taken = Lines(
+                lines,
+                [asked.row for asked, _ in members],
+                [chunk.span.length for _, chunk in members],
+                [asked.chance for asked, _ in members if asked.chance is not None],
+            )
+            found.append((lines, members[0][0].learnable.effect(taken)))
+        return found
+
+
+def _with_prefixes(
+    x: Tensor, chunks: Sequence[Chunk], effects: Sequence[tuple[slice, Effect]]
+) -> Tensor:
+    """Put the soft prompts that are learned where rows begin."""
+    begins = {chunk.span.start: chunk for chunk in chunks}
+    where: list[int] = []
+    vectors: list[Tensor] = []
+    for lines, effect in effects:
+        starts = [start for start in begins if lines.start <= start < lines.stop]
+        for start, prefix in zip(starts, effect.prefixes, strict=bool(effect.prefixes)):
+            where += range(start, start + len(prefix))
+            vectors.append(prefix)
+    if not vectors:
+        return x
+    return x.index_copy(0, torch.tensor(where, device=x.device), torch.cat(vectors).to(x.dtype))
+
+
+def passes(place: Place, asked: Sequence[Asked], tokens: int) -> Iterator[Pass]:
+    """Share rows out over passes, each with what it attaches in memory while it is the latest.
+
+    Args:
+        place: Where the model is run.
+        asked: The rows; those of one job stand together, and stay together as far as they can.
+        tokens: The most lines of a pass; a longer row goes alone.
+
+    Yields:
+        The passes.
+    """
+    left = list(asked)
+    attachments = place.attachments
+    while left:
+        chosen, held, size = list[Asked](), list[Attached](), 0
+        with ExitStack() as undo:
+            while left and (not chosen or size + left[0].length <= tokens):
+                stream = left[0].row.example.stream
+                # Who holds something must not wait for room: it may be what others wait for.
+                found = attachments.acquire_if_room(stream) if held else attachments.acquire(stream)
+                if found is None:
+                    break
+                undo.callback(attachments.release, found)
+                held.append(found)
+                size += left[0].length
+                chosen.append(left.pop(0))
+            yield Pass(place, chosen, held)
