@@ -55,7 +55,9 @@ def test_a_file_that_cannot_be_read_is_named(folder, text, said):
 
 def test_an_unknown_key_is_named_with_those_there_are(folder):
     (folder / "ipse.toml").write_text('stroe = "x"\n')
-    with pytest.raises(Unknown, match=r"in ipse.toml: 'stroe'. Did you mean 'store'. Known: alone, api_"):
+    with pytest.raises(
+        Unknown, match=r"in ipse.toml: 'stroe'. Did you mean 'store'. Known: alone, api_"
+    ):
         load()
 
 

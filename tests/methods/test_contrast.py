@@ -187,7 +187,10 @@ def test_costeer_with_a_smaller_model_is_the_papers_fusion_of_both(pico, tmp_pat
     assert score.logprobs == pytest.approx(expected, abs=1e-4)
     (zero,), (base,) = (
         pico.score([each], ["plastic is bad"])
-        for each in (applied(f"costeer:small={path}", plan=replace(QUESTION, strength=0.0)), QUESTION)
+        for each in (
+            applied(f"costeer:small={path}", plan=replace(QUESTION, strength=0.0)),
+            QUESTION,
+        )
     )
     assert zero.logprobs == base.logprobs
 
