@@ -125,7 +125,7 @@ def slow_steering(model, ask, states=()):
 @pytest.mark.parametrize("budget", [2048, 1])
 def test_steering_is_what_the_slow_way_trains(pico, monkeypatch, layer, budget):
     monkeypatch.setattr(steering, "_READ", budget)
-    monkeypatch.setattr(head, "_HEAD", 3)
+    monkeypatch.setattr(head, "CHUNK", 3)
     chosen, rejected = ("yes, water", "yes, it is so", ""), ("yes, plastic", "no", "no, home")
     ask = FitSteering(PLANS, chosen, rejected, layer=layer, steps=12, batch=4, rate=0.01)
     expected = slow_steering(pico._language_model(), ask)

@@ -1,7 +1,7 @@
 """How likely given tokens are by a model's head, part by part, with gradients.
 
-A head over 50,000 tokens takes more memory than the layers below it: so many places at a time are
-taken, and of each only its log-probability and its gradient are kept.
+As `training.loss`, for losses in which what a place counts follows from how likely all of them are:
+of each place its log-probability and its own gradient are kept, and no logits.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ipse.backends.local.network import Network
+from ipse.backends.local.training.loss import CHUNK
 
 __all__ = ["target_logprobs"]
-
-_HEAD = 256
-"""Places at which the head runs in one go; each takes 4 bytes a vocabulary entry."""
 
 
 def target_logprobs(core: Network, states: Tensor, targets: Tensor) -> Tensor:
@@ -42,15 +39,16 @@ class _Logprobs(torch.autograd.Function):
     def forward(ctx: Any, states: Tensor, targets: Tensor, core: Network) -> Tensor:
         logprobs, slopes = [], []
         wanted = ctx.needs_input_grad[0]
-        for part, target in zip(
-            torch.split(states, _HEAD), torch.split(targets, _HEAD), strict=True
+        for some, target in zip(
+            torch.split(states, CHUNK), torch.split(targets, CHUNK), strict=True
         ):
-            with torch.set_grad_enabled(wanted):
-                x = part.detach().requires_grad_(wanted)
-                each = -functional.cross_entropy(core.logits(x), target, reduction="none")
-                if wanted:
-                    slopes.append(torch.autograd.grad(each.sum(), x)[0])
-            logprobs.append(each.detach())
+            logits, places = core.logits(some), target[:, None]  # (places, vocab), (places, 1)
+            total = logits.logsumexp(-1, keepdim=True)  # (places, 1)
+            logprobs.append((logits.gather(-1, places) - total)[:, 0])
+            if wanted:  # 1 at the target, minus what is thought likely
+                slope = logits.sub_(total).exp_().neg_()
+                slope.scatter_add_(-1, places, torch.ones_like(total))
+                slopes.append(core.from_logits(slope))
         if wanted:
             ctx.save_for_backward(torch.cat(slopes))  # (places, hidden)
         return torch.cat(logprobs)
