@@ -58,13 +58,25 @@ class Part:
     outputs: slice
 
 
+_FEW = 8
+"""Rows up to which a product is about twice as fast with the weights as its left factor."""
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Give `x` (..., in) times the weights (out, in), transposed, and the bias (out,)."""
+    if x.dim() == 2 and 1 < len(x) <= _FEW and not torch.is_grad_enabled():
+        y = torch.mm(weight, x.T).T.contiguous()
+        return y if bias is None else y.add_(bias)
+    return functional.linear(x, weight, bias)
+
+
 @dataclass(frozen=True, eq=False)
 class _Linear:
     weight: Tensor  # (out, in)
     bias: Tensor | None  # (out,)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.weight, self.bias)
+        return _product(x, self.weight, self.bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +154,7 @@ class Network:
 
     def logits(self, x: Tensor) -> Tensor:
         """Give the logits of final states, float32: (..., hidden) to (..., vocab)."""
-        return functional.linear(x, self._head).float()
+        return _product(x, self._head).float()
 
     def from_logits(self, slope: Tensor) -> Tensor:
         """Carry a gradient of the logits back to the states: (..., vocab) to (..., hidden)."""
