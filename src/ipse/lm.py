@@ -3,6 +3,8 @@
 One narrow protocol, which every backend satisfies and which is all that methods know of one.
 """
 
+# Over 300 lines because all that may be asked of a model, and its answers, stand in one place.
+
 from __future__ import annotations
 
 import math
@@ -26,6 +28,8 @@ __all__ = [
     "FitSteering",
     "Hidden",
     "Hold",
+    "Inputs",
+    "Kept",
     "Likelihood",
     "Loader",
     "Piece",
@@ -119,6 +123,32 @@ class Hidden:
     targets: tuple[str, ...]
     layer: int
     position: Literal["last", "mean"] = "last"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A method's request for the arrays of a state, by the name that plans use: by their names.
+
+    For methods that make something for each question from what they learned of everyone.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A method's request for what a model's modules read: `<module path>` to (inputs,) float32.
+
+    Each module's inputs, layer-normalized (no scale, no shift), on average over all tokens of all
+    targets: what the gates of Per-Pcs are compared with (arXiv 2406.10471, section 3.3).
+
+    Attributes:
+        plans: What is read; of each, its main stream, with what that stream attaches.
+        targets: One text a plan, read as the answer to it.
+    """
+
+    plans: tuple[Plan, ...]
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -257,6 +287,10 @@ class LM(Protocol):
         """Give hidden states, (plans, hidden)."""
         ...
 
+    def inputs(self, ask: Inputs) -> Mapping[str, NDArray[np.float32]]:
+        """Give what modules read on average: by path, (inputs,)."""
+        ...
+
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Train a steering vector from preference pairs, (hidden,)."""
         ...
@@ -281,6 +315,10 @@ class LM(Protocol):
 
     def attach(self, loader: Loader) -> None:
         """Say where the arrays that plans name are loaded from."""
+        ...
+
+    def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
+        """Give the arrays of a name: those that are held, or those of the attached store."""
         ...
 
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:

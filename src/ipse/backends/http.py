@@ -20,7 +20,7 @@ from ipse.backends.client import Client, server_url
 from ipse.backends.vllm import Vllm, strange, turns
 from ipse.errors import BackendFailure, NotCarried
 from ipse.job import Job, Trained
-from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 
 __all__ = ["HttpBackend"]
@@ -174,6 +174,11 @@ class HttpBackend:
         require(self, ask.plans, "hidden")
         raise NotCarried("a server does not tell its hidden states")
 
+    def inputs(self, ask: Inputs) -> Mapping[str, NDArray[np.float32]]:
+        """Refuse: no server tells what its modules read."""
+        require(self, ask.plans, "hidden")
+        raise NotCarried("a server does not tell what its modules read")
+
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Refuse: a server does not train."""
         require(self, ask.plans, "fit_steering")
@@ -193,6 +198,10 @@ class HttpBackend:
     def attach(self, loader: Loader) -> None:
         """Take no notice. A server has its own weights: nothing is loaded from here."""
         del loader
+
+    def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
+        """Refuse: no arrays are loaded for a server."""
+        raise NotCarried(f"a server does not take arrays: {name}")
 
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: no server takes arrays."""

@@ -22,6 +22,7 @@ from ipse.methods.dense import Dense
 from ipse.methods.facets import Facets
 from ipse.methods.full import Full
 from ipse.methods.hybrid import Hybrid
+from ipse.methods.hypernetwork import Hypernetwork
 from ipse.methods.ia3 import Ia3
 from ipse.methods.lamp import Lamp
 from ipse.methods.memory import Memory
@@ -62,6 +63,7 @@ METHODS: dict[str, type[Method]] = {
     "facets": Facets,
     "full": Full,
     "hybrid": Hybrid,
+    "hypernetwork": Hypernetwork,
     "ia3": Ia3,
     "lamp": Lamp,
     "memory": Memory,

@@ -21,6 +21,7 @@ from ipse.backends.local.attached import Attachments
 from ipse.backends.local.embedder import EMBEDDER, Embedder, embedder_folder, load_embedder
 from ipse.backends.local.loop import Limits, Loop
 from ipse.backends.local.model import Dtype, LanguageModel, load_model, weight_files
+from ipse.backends.local.module_inputs import module_inputs
 from ipse.backends.local.requests import Mailbox, Place, Request
 from ipse.backends.local.scoring import score
 from ipse.backends.local.steering import fit_steering, hidden
@@ -29,7 +30,7 @@ from ipse.backends.local.weights import EMBEDDED, content_hash, embedded_gguf, l
 from ipse.cache import Cache
 from ipse.errors import BackendFailure, InvalidPlan, UsageError, unknown
 from ipse.job import Job, Trained
-from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 
 __all__ = ["LocalBackend"]
@@ -174,6 +175,11 @@ class LocalBackend:
         require(self, ask.plans, "hidden")
         return hidden(self._place, ask)
 
+    def inputs(self, ask: Inputs) -> Mapping[str, NDArray[np.float32]]:
+        """Give what modules read on average: by path, (inputs,)."""
+        require(self, ask.plans, "hidden")
+        return module_inputs(self._place, ask)
+
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Train a steering vector from preference pairs, (hidden,)."""
         require(self, ask.plans, "fit_steering")
@@ -236,11 +242,11 @@ class LocalBackend:
             name = name or self.model
             if name not in self._places:
                 model = self._load(name)
-                attachments = Attachments(model.core, self._arrays, self.limits.attached)
+                attachments = Attachments(model.core, self.arrays, self.limits.attached)
                 self._places[name] = Place(model, attachments, self.limits.kept)
             return self._places[name]
 
-    def _arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
+    def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
         """Give the arrays of a name: those held here, or those of a store."""
         held = self._held.get(name)
         if held is not None:

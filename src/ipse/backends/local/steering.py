@@ -25,7 +25,7 @@ from ipse.errors import InvalidPlan
 from ipse.lm import FitSteering, Hidden
 from ipse.plan import Plan
 
-__all__ = ["fit_steering", "hidden"]
+__all__ = ["chunk_of", "fit_steering", "hidden", "same_length"]
 
 _WARM = 0.1
 """The share of the updates in which the learning rate rises."""
@@ -41,14 +41,14 @@ def hidden(places: Places, ask: Hidden) -> NDArray[np.float32]:
     Returns:
         One vector a plan.
     """
-    _same_length(ask.plans, ask.targets)
+    same_length(ask.plans, ask.targets)
     core = places(None).model.core
     layer = _layer(ask.layer, core.layers)
     found = np.zeros((len(ask.plans), core.hidden), np.float32)  # (plans, hidden)
     for line, plan, target in zip(found, ask.plans, ask.targets, strict=True):
         place = places(plan.main.model)
         with place.attachments.attaching(plan.main) as attached:
-            chunk, start = _chunk(place.model, plan, target, attached)
+            chunk, start = chunk_of(place.model, plan, target, attached)
             states = place.model.read([chunk], layer + 1)  # (tokens, hidden)
         chosen = states[-1:] if ask.position == "last" else states[start if target else 0 :]
         line[:] = chosen.float().mean(0).cpu().numpy()
@@ -65,7 +65,7 @@ def fit_steering(places: Places, ask: FitSteering) -> NDArray[np.float32]:
     Returns:
         The vector.
     """
-    _same_length(ask.plans, ask.chosen, ask.rejected)
+    same_length(ask.plans, ask.chosen, ask.rejected)
     place = places(None)
     core = place.model.core
     layer = _layer(ask.layer, core.layers)
@@ -103,7 +103,7 @@ def _likelihoods(place: Place, ask: FitSteering, pair: int, added: Steered | Non
     sums = []
     with place.attachments.attaching(plan.main) as attached:
         for text in (ask.chosen[pair], ask.rejected[pair]):
-            chunk, start = _chunk(model, plan, text, attached, added)
+            chunk, start = chunk_of(model, plan, text, attached, added)
             target = torch.tensor(chunk.ids[start:], device=model.device)
             states = _run(model, chunk)[start - 1 : -1]  # (target, hidden)
             logprobs = torch.log_softmax(model.core.logits(states), dim=-1)
@@ -119,14 +119,25 @@ def _run(model: LanguageModel, chunk: Chunk) -> Tensor:
         return model.core.run(x, places, Attention((), [chunk.span]), extras, steer([chunk]))
 
 
-def _chunk(
+def chunk_of(
     model: LanguageModel,
     plan: Plan,
     target: str,
     attached: Attached,
     added: Steered | None = None,
 ) -> tuple[Chunk, int]:
-    """Give what a plan's main stream and a text behind it read, and where the text begins."""
+    """Give what a plan's main stream and a text behind it read, and where the text begins.
+
+    Args:
+        model: What reads.
+        plan: The plan.
+        target: The text.
+        attached: What the stream attaches.
+        added: A steering vector that is added besides.
+
+    Returns:
+        What is read, and the place where the text begins.
+    """
     prompt, ids = model.prompt(plan.main.messages), model.tokens(target)
     model.fits(len(prompt), len(ids))
     every = (*(PLACE,) * attached.length, *prompt, *ids)
@@ -141,7 +152,16 @@ def _layer(layer: int, layers: int) -> int:
     return layer % layers
 
 
-def _same_length(plans: Sequence[Plan], *texts: Sequence[str]) -> None:
+def same_length(plans: Sequence[Plan], *texts: Sequence[str]) -> None:
+    """Refuse texts that are not one a plan, and no plan at all.
+
+    Args:
+        plans: The plans.
+        *texts: Texts, as many as plans each.
+
+    Raises:
+        InvalidPlan: If there are more or fewer.
+    """
     if not plans or any(len(each) != len(plans) for each in texts):
         counts = ", ".join(str(len(each)) for each in texts)
         raise InvalidPlan(f"as many texts as plans are needed, and one at least; "

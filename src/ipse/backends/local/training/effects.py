@@ -90,7 +90,7 @@ class Effect:
         prefixes: A soft prompt for each row, (places, hidden); empty where none is learned.
     """
 
-    low_rank: Mapping[At, LowRank] = field(default_factory=dict)
+    low_rank: Mapping[At, Sequence[LowRank]] = field(default_factory=dict)
     factors: Mapping[At, Sequence[Factor]] = field(default_factory=dict)
     prefixes: Sequence[Tensor] = ()
 
@@ -116,7 +116,7 @@ class Effects:
         """Do it, as `network.Extra` says."""
         at = (layer, site)
         terms = _attached(self._frozen, layer, site)
-        terms += [effect.low_rank[at] for effect in self._learned if at in effect.low_rank]
+        terms += [term for effect in self._learned for term in effect.low_rank.get(at, ())]
         if terms:
             tensors = [tensor for term in terms for tensor in term.tensors]
             y = _LowRank.apply(x, y, terms, *tensors)  # type: ignore[no-untyped-call]

@@ -1,0 +1,151 @@
+"""What is learned from a table's lines, and gates: as a slow formula has it; together as alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ipse.backends.local.training.kinds import begin
+from ipse.backends.local.training.passes import Asked, passes
+from ipse.backends.local.training.rows import rows_of
+from ipse.backends.local.training.trainer import Trainer
+from ipse.errors import InvalidJob
+from ipse.job import Hypernetwork, Job, Lora, Schedule
+from ipse.methods.hypernetwork import weights
+from tests.backends.test_local_training import adapted, alone, close, examples, job
+
+TABLE = np.random.default_rng(3).standard_normal((6, 5)).astype(np.float32)
+NETWORK = Hypernetwork(rank=2, alpha=3, modules=("q_proj", "v_proj", "down_proj"), hidden=6, code=4)
+
+
+@pytest.fixture(scope="module")
+def table(pico):
+    return pico.hold({"table": TABLE})
+
+
+def under(person, count, *lines):
+    """A person's examples, each under the next of some lines."""
+    every = examples(person, count)
+    return tuple(replace(e, lines=lines[i % len(lines)]) for i, e in enumerate(every))
+
+
+def stirred(pico, one, size=0.3):
+    """What a job begins with, moved off its start at random."""
+    learnable = begin(one, pico._language_model().core, {}, TABLE)
+    chance = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for tensor in learnable.parameters.values():
+            tensor += size * torch.randn(tensor.shape, generator=chance)
+    return learnable
+
+
+def losses(pico, one, learnable, learn=False):
+    place = pico._place()
+    rows = rows_of(place, one, one.examples, learnable.places)
+    found = []
+    for each in passes(place, [Asked(learnable, row, 1 / len(rows)) for row in rows], 2048):
+        found += each.learn() if learn else [sum(nats) / len(nats) for nats in each.look()]
+    return found
+
+
+def served(pico, every):
+    """What examples cost with what their streams attach, and nothing that is learned."""
+    plain = Job(Lora(), tuple(every))
+    return losses(pico, plain, begin(plain, pico._language_model().core, {}, None))
+
+
+def check_gradients(pico, one, learnable, step=2e-3):
+    """Compare each tensor's gradient with differences, along the gradient itself."""
+    losses(pico, one, learnable, learn=True)
+    for name, tensor in learnable.parameters.items():
+        slope = tensor.grad
+        assert slope is not None, name
+        way = slope / slope.norm()
+        found = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                tensor += sign * step * way
+                found.append(float(np.mean(losses(pico, one, learnable))))
+                tensor -= sign * step * way
+        slow = (found[0] - found[1]) / (2 * step)
+        assert slow == pytest.approx(float(slope.norm()), rel=0.05, abs=1e-4), name
+
+
+def network_job(table, person=0, count=4, **fields):
+    every = under(person, count + 1, (0,), (0,), (3,), (5,))
+    settings = {"learn": NETWORK, "table": table, "schedule": Schedule(rate=5e-3, batch=3)}
+    return Job(**{**settings, "examples": every[1:], "held_out": every[:1], "seed": 1, **fields})
+
+
+def test_a_network_changes_nothing_at_first(pico, table):
+    one = network_job(table)
+    learnable = begin(one, pico._language_model().core, {}, TABLE)
+    assert losses(pico, one, learnable) == pytest.approx(served(pico, one.examples), abs=1e-5)
+
+
+def test_the_gradients_of_a_network_are_those_of_differences(pico, table):
+    one = network_job(table)
+    check_gradients(pico, one, stirred(pico, one))
+
+
+def test_what_a_network_makes_is_served_as_it_is_learned(pico, table):
+    """The pass without gradients gives the weights that training has: also each line its own."""
+    one = network_job(table)
+    learnable = stirred(pico, one)
+    arrays = learnable.arrays()
+    for example, loss in zip(one.examples, losses(pico, one, learnable), strict=True):
+        made = weights(arrays, TABLE[example.lines[0]], NETWORK.rank)
+        name = pico.hold({**made, "scale": arrays["scale"]})
+        attached = replace(example, stream=adapted(example.stream, name).main)
+        assert served(pico, [attached]) == pytest.approx([loss], abs=1e-4)
+    made = learnable._made([3])[0]
+    for (layer, site), (a, blocks) in made.items():
+        if site == "qkv":
+            whole = weights(arrays, TABLE[3], NETWORK.rank)
+            path = f"model.layers.{layer}.self_attn"
+            mine = [whole[f"{path}.{m}.lora_A"] for m in ("q_proj", "v_proj")]
+            np.testing.assert_allclose(a.detach(), np.concatenate(mine), atol=1e-5)
+            other = whole[f"{path}.v_proj.lora_B"]
+            np.testing.assert_allclose(blocks[1].b.detach(), other, atol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [2048, 100])
+def test_networks_learn_together_as_alone(pico, table, tokens):
+    jobs = [network_job(table), job(1, 3), network_job(table, 2, 5, seed=4)]
+    together = Trainer(tokens).train(pico._place(), jobs)
+    for one, learned in zip(jobs, together, strict=True):
+        close(learned, alone(pico, one))
+
+
+def test_a_network_tells_lines_apart_and_goes_on(pico, table):
+    habits = (under(0, 6, (1,)), under(1, 6, (4,)))
+    schedule = Schedule(rate=1e-2, epochs=25, batch=4)
+    one = Job(replace(NETWORK, hidden=16), sum(habits, ()), table=table, schedule=schedule)
+    learned = pico.train([one])[0]
+    nats = learned.facts["nats"]
+    assert nats[-1] < nats[0] - 1
+    again = replace(one, start=pico.hold(learned.arrays), schedule=Schedule(rate=0, epochs=1))
+    close(pico.train([again])[0], learned)
+    swapped = tuple(replace(e, lines=(5 - e.lines[0],)) for e in one.examples)
+    right, wrong = (
+        pico.train([replace(again, held_out=held)])[0].facts["held_out"][0]
+        for held in (one.examples, swapped)
+    )
+    assert wrong > right + 0.5
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [({"table": ""}, "table"), ({"lines": ()}, "needs 1 lines"), ({"lines": (6,)}, "has 6 lines")],
+)
+def test_lines_that_are_not_there_are_refused(pico, table, fields, said):
+    one = network_job(table)
+    if "lines" in fields:
+        one = replace(one, examples=tuple(replace(e, **fields) for e in one.examples))
+    else:
+        one = replace(one, **fields)
+    with pytest.raises(InvalidJob, match=said):
+        pico.train([one])
