@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "grid.json"
 OUT = ROOT / "ipse-bench"
 
-_TRAINED = "training takes longer than the whole grid: `ipse bench ukpconvarg-reason --methods {}`"
+_TRAINED = "training takes minutes: `ipse bench ukpconvarg-reason --methods {}`"
 
 LEFT_OUT = {
     **{

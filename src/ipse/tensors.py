@@ -133,12 +133,16 @@ def read(path: Path, expected: str | None = None) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, only_over: bool = False) -> bool:
     """Put bytes under a name, durably: a reader or a crash sees the old file or the new one.
 
     Args:
         path: Where to. The file is readable by its owner only.
         data: What to write.
+        only_over: Write nothing where no old file is left by the time the new one is ready.
+
+    Returns:
+        Whether it was written.
 
     Raises:
         StoreFailure: If the disk refuses.
@@ -150,12 +154,15 @@ def replace_file(path: Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            if only_over and not path.exists():
+                return False
             os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)
         sync_folder(path.parent)
     except OSError as error:
         raise StoreFailure(f"cannot write {path}: {error}") from error
+    return True
 
 
 def sync_folder(folder: Path) -> None:

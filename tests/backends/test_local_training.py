@@ -39,7 +39,7 @@ def job(person: int, count: int, held: int = 2, **fields) -> Job:
 
 def alone(pico, one: Job, **settings):
     """Train by a trainer that has never seen the job."""
-    return Trainer(**settings).train(pico._place(), [one])[0]
+    return Trainer(**settings).train(pico._place(), pico.base, [one])[0]
 
 
 def close(one, other, atol=1e-4):
@@ -70,7 +70,7 @@ def test_together_is_as_alone(pico, tokens):
         job(2, 5, learn=Lora(rank=2, alpha=4, modules=("q_proj", "v_proj"), dropout=0.3)),
         job(3, 3, held=0, schedule=Schedule(rate=5e-3, epochs=1, batch=1, weight_decay=0)),
     ]
-    together = Trainer(tokens).train(pico._place(), jobs)
+    together = Trainer(tokens).train(pico._place(), pico.base, jobs)
     for one, learned in zip(jobs, together, strict=True):
         single = alone(pico, one)
         close(learned, single)

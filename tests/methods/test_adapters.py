@@ -327,7 +327,7 @@ def test_with_retrieval_it_is_trained_and_served_as_it_is_tested():
 
 
 def test_new_answers_are_learned_from_where_it_was_beside_some_old_ones():
-    (method,) = parse("user-adapter:refresh=20,replay=0.5")
+    (method,) = parse("user-adapter:refresh=20")
     teacher = Teacher(adapter=2.0)
     state, _ = run(method.enroll(long(count=40), EVERYONES), teacher)
     kept = replace(state, artifact="own")
@@ -340,8 +340,8 @@ def test_new_answers_are_learned_from_where_it_was_beside_some_old_ones():
     targets = [e.target for e in job.examples]
     assert job.start == "own"
     assert targets[-12:] == new[:12]
-    assert len(targets) == 12 + 6
-    assert set(targets[:6]) <= {r.output for r in grown.records[:40]}
+    assert len(targets) == 12 + 12
+    assert set(targets[:12]) <= {r.output for r in grown.records[:40]}
     (tested,) = [ask for ask in asked if isinstance(ask, Likelihood)]
     assert [*tested.targets[:8]] == new[12:]
     assert set(later.lineage) >= {*kept.lineage, *(r.id for r in grown.records[40:])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from ipse.job import Job, Scales, Schedule
@@ -39,7 +39,6 @@ class Ia3(Method):
         rate: The highest learning rate.
         epochs: How often each answer is learned from.
         batch: Answers an update.
-        warm: The share of the updates in which the rate rises.
         clip: The longest gradient; 0 is any.
         seed: Of the order.
     """
@@ -57,7 +56,6 @@ class Ia3(Method):
     rate: float = 1e-2
     epochs: int = 2
     batch: int = 4
-    warm: float = field(default=0.06, metadata={"most": 1.0})
     clip: float = 1.0
     seed: int = 0
 
@@ -69,9 +67,7 @@ class Ia3(Method):
         job = Job(
             Scales(modules(self.modules)),
             tuple(example for user, own in found.items() for example in examples(own, user)),
-            schedule=Schedule(
-                self.rate, self.epochs, self.batch, self.warm, weight_decay=0.0, clip=self.clip
-            ),
+            schedule=Schedule(self.rate, self.epochs, self.batch, weight_decay=0.0, clip=self.clip),
             seed=self.seed,
         )
         return (yield from taught(job, records_of(*found.values())))

@@ -54,7 +54,6 @@ class Plora(Method):
         own_rate: The highest learning rate of one person's vector.
         own_epochs: How often each of the person's answers is learned from.
         batch: Answers an update.
-        warm: The share of the updates in which the rate rises.
         clip: The longest gradient; 0 is any.
         seed: Of the order, of what is left out and of what training begins with.
         refresh: The vector is trained anew after so many records came or went.
@@ -83,7 +82,6 @@ class Plora(Method):
     own_rate: float = 0.03
     own_epochs: int = 4
     batch: int = 4
-    warm: float = field(default=0.1, metadata={"most": 1.0})
     clip: float = 1.0
     seed: int = 0
     refresh: int = 20
@@ -97,7 +95,7 @@ class Plora(Method):
         job = Job(
             self._lora,
             self._some_nameless(every),
-            schedule=Schedule(self.rate, self.epochs, self.batch, self.warm, clip=self.clip),
+            schedule=Schedule(self.rate, self.epochs, self.batch, clip=self.clip),
             seed=self.seed,
         )
         state = yield from taught(job, records_of(*found.values()))
@@ -118,7 +116,7 @@ class Plora(Method):
             examples(own, user.id),
             start=state.facts["adapter"],
             schedule=Schedule(
-                self.own_rate, self.own_epochs, self.batch, self.warm,
+                self.own_rate, self.own_epochs, self.batch,
                 weight_decay=0.0, clip=self.clip,
             ),
             seed=self.seed,

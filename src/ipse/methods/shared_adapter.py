@@ -44,7 +44,6 @@ class SharedAdapter(Method):
         rate: The highest learning rate.
         epochs: How often each answer is learned from.
         batch: Answers an update.
-        warm: The share of the updates in which the rate rises.
         clip: The longest gradient; 0 is any.
         seed: Of the order and of what training begins with.
     """
@@ -66,7 +65,6 @@ class SharedAdapter(Method):
     rate: float = 1e-3
     epochs: int = 2
     batch: int = 4
-    warm: float = field(default=0.1, metadata={"most": 1.0})
     clip: float = 1.0
     seed: int = 0
 
@@ -78,7 +76,7 @@ class SharedAdapter(Method):
         job = Job(
             Lora(self.rank, self.alpha, modules(self.modules), self.dropout),
             tuple(example for user, own in found.items() for example in examples(own, user)),
-            schedule=Schedule(self.rate, self.epochs, self.batch, self.warm, clip=self.clip),
+            schedule=Schedule(self.rate, self.epochs, self.batch, clip=self.clip),
             seed=self.seed,
         )
         return (yield from taught(job, records_of(*found.values())))

@@ -33,6 +33,9 @@ from ipse.state import State
 
 __all__ = ["UserAdapter"]
 
+_HELD_LEAST = 8
+"""The fewest answers an adapter is tested on: eight wins of eight have p = 1/256."""
+
 
 @dataclass(frozen=True)
 class UserAdapter(Method):
@@ -55,18 +58,15 @@ class UserAdapter(Method):
         rate: The highest learning rate.
         epochs: How often each answer is learned from.
         batch: Answers an update.
-        warm: The share of the updates in which the rate rises.
         clip: The longest gradient; 0 is any.
         seed: Of the order, of what is replayed and of what training begins with.
         gate: Whether it has to pass the test; without it, it is served in any case.
-        held_out: The share of the answers that the test is made on: the latest.
-        held_least: The fewest answers that the test is made on.
+        held_out: The share of the answers that the test is made on: the latest, at least 8.
         risk: The p-value up to which the adapter is held to be better.
         rival: How many records retrieval shows, in the test and where it is what serves.
         least: The fewest answers an adapter is trained from, where there is a test.
         whole: Once it has passed, it goes on with the held-out answers, too.
-        replay: How many old answers are learned again beside each new one.
-        refresh: It goes on learning after so many new answers.
+        refresh: It goes on learning after so many new answers, beside as many old ones.
     """
 
     name: ClassVar[str] = "user-adapter"
@@ -88,17 +88,14 @@ class UserAdapter(Method):
     rate: float = 1e-3
     epochs: int = 2
     batch: int = 4
-    warm: float = field(default=0.1, metadata={"most": 1.0})
     clip: float = 1.0
     seed: int = 0
     gate: bool = True
     held_out: float = field(default=0.2, metadata={"most": 1.0})
-    held_least: int = 8
     risk: float = field(default=0.05, metadata={"most": 1.0})
     rival: int = 4
     least: int = 20
     whole: bool = True
-    replay: float = 1.0
     refresh: int = 20
 
     def fit(self, people: Iterable[User]) -> Steps[State | None]:
@@ -150,13 +147,13 @@ class UserAdapter(Method):
 
     def _split(self, own: Sequence[Answer], most: int) -> tuple[list[Answer], list[Answer]]:
         """Part answers into those to train on and the latest, at most so many, to test on."""
-        wanted = max(self.held_least, math.ceil(self.held_out * len(own))) if self.gate else 0
+        wanted = max(_HELD_LEAST, math.ceil(self.held_out * len(own))) if self.gate else 0
         cut = len(own) - min(wanted, most)
         return [*own[:cut]], [*own[cut:]]
 
     def _some(self, old: Sequence[Answer], beside: int) -> list[Answer]:
         """Choose old answers to be learned again, in their order."""
-        count = min(len(old), round(self.replay * beside))
+        count = min(len(old), beside)
         chosen = np.random.default_rng(self.seed).permutation(len(old))[:count]
         return [old[place] for place in sorted(chosen)]
 
@@ -198,7 +195,7 @@ class UserAdapter(Method):
             Lora(self.rank, self.alpha, modules(self.modules), self.dropout),
             examples(found, user.id, below),
             start=start,
-            schedule=Schedule(self.rate, self.epochs, self.batch, self.warm, clip=self.clip),
+            schedule=Schedule(self.rate, self.epochs, self.batch, clip=self.clip),
             seed=self.seed,
         )
         return (yield from taught(job, records_of(found)))

@@ -54,7 +54,6 @@ class UserIdentifier(Method):
         rate: The highest learning rate.
         epochs: How often each answer is learned from.
         batch: Answers an update.
-        warm: The share of the updates in which the rate rises.
         clip: The longest gradient; 0 is any.
         seed: Of the words, of the order and of what training begins with.
     """
@@ -75,7 +74,6 @@ class UserIdentifier(Method):
     rate: float = 1e-3
     epochs: int = 2
     batch: int = 4
-    warm: float = field(default=0.1, metadata={"most": 1.0})
     clip: float = 1.0
     seed: int = 0
 
@@ -92,7 +90,7 @@ class UserIdentifier(Method):
         job = Job(
             Lora(self.rank, self.alpha, modules(self.modules)),
             tuple(e for user, own in found.items() for e in examples(self._named(own, user), user)),
-            schedule=Schedule(self.rate, self.epochs, self.batch, self.warm, clip=self.clip),
+            schedule=Schedule(self.rate, self.epochs, self.batch, clip=self.clip),
             seed=self.seed,
         )
         return (yield from taught(job, records_of(*found.values())))

@@ -193,7 +193,7 @@ class LocalBackend:
     ) -> list[Trained]:
         """Learn every job, many in one batch; each gets what it would get alone."""
         require(self, (), "train")
-        return self._trainer.train(self._place(), jobs, on_progress, scratch)
+        return self._trainer.train(self._place(), self.base, jobs, on_progress, scratch)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Give unit vectors of shape (texts, width)."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ipse.backends.local.slopes import gated, normed, turned
 from ipse.errors import BackendFailure
 
 __all__ = ["SITES", "Attend", "Extra", "Network", "Part", "Site", "Steer"]
@@ -115,6 +116,7 @@ class Network:
         self.kv_heads: int = config.num_key_value_heads
         self.hidden: int = config.hidden_size
         self._eps: float = config.rms_norm_eps
+        self._is_silu = getattr(config, "hidden_act", "") in ("silu", "swish")
 
     @property
     def dtype(self) -> torch.dtype:
@@ -174,8 +176,7 @@ class Network:
             q, k, v = self._heads(layer, self._product(number, "qkv", y, extra), cos, sin)
             x = x + self._product(number, "o", attend(number, q, k, v), extra)
             y = self._product(number, "gate_up", self._norm(x, layer.second), extra)
-            gate, up = y.chunk(2, dim=-1)  # (tokens, intermediate) each
-            x = x + self._product(number, "down", self._act(gate) * up, extra)
+            x = x + self._product(number, "down", self._gate(y), extra)
             for lines, vectors in (steer or {}).get(number, ()):
                 x = x.index_add(0, lines, vectors.expand(len(lines), -1).to(x.dtype))
         return x if layers is not None else self._norm(x, self._final)
@@ -191,20 +192,30 @@ class Network:
         y = self._layers[layer].products[site](x)
         return y if extra is None else extra.add(layer, site, x, y)
 
+    def _gate(self, gate_up: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and self._is_silu:
+            return gated(gate_up)
+        gate, up = gate_up.chunk(2, dim=-1)  # (tokens, intermediate) each
+        return self._act(gate) * up
+
     def _norm(self, x: Tensor, scale: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            return normed(x, scale, self._eps)
         return functional.rms_norm(x, (x.shape[-1],), scale, self._eps)
 
     def _heads(
         self, layer: _Layer, qkv: Tensor, cos: Tensor, sin: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Split into heads; turn queries and keys by their places (arXiv 2104.09864, eq. 34)."""
+        if torch.is_grad_enabled() and layer.q_norm is None:
+            return turned(qkv, cos, sin, self.heads, self.kv_heads)
         heads = qkv.view(len(qkv), -1, self.width)  # (tokens, heads + 2 kv heads, width)
-        turned = heads[:, : self.heads + self.kv_heads]
+        both = heads[:, : self.heads + self.kv_heads]
         if layer.q_norm is not None and layer.k_norm is not None:
-            q = self._norm(turned[:, : self.heads], layer.q_norm)
-            turned = torch.cat([q, self._norm(turned[:, self.heads :], layer.k_norm)], dim=1)
-        turned = turned * cos + turned.roll(self.width // 2, dims=-1) * sin
-        return turned[:, : self.heads], turned[:, self.heads :], heads[:, -self.kv_heads :]
+            q = self._norm(both[:, : self.heads], layer.q_norm)
+            both = torch.cat([q, self._norm(both[:, self.heads :], layer.k_norm)], dim=1)
+        both = both * cos + both.roll(self.width // 2, dims=-1) * sin
+        return both[:, : self.heads], both[:, self.heads :], heads[:, -self.kv_heads :]
 
 
 def _check(config: Any) -> None:

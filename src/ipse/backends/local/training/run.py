@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ipse.backends.local.requests import Place
@@ -144,7 +146,7 @@ class Run:
 
     def result(self) -> Trained:
         """Give what was learned, of the best epoch."""
-        self._put(self.best)
+        _put(self.best, self.learnable.parameters)
         progress = self.progress
         facts = {
             "updates": progress.updates,
@@ -155,7 +157,45 @@ class Run:
         }
         return Trained(self.learnable.arrays(), facts)
 
-    def _put(self, values: Mapping[str, Tensor]) -> None:
-        with torch.no_grad():
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Give what changes while the job is learned, beside its progress."""
+        found = {f"best/{name}": value for name, value in self.best.items()}
+        for name, parameter in self.learnable.parameters.items():
+            found[f"now/{name}"] = parameter.detach()
+            for key, value in self._optimizer.state.get(parameter, {}).items():
+                found[f"{key}/{name}"] = value
+        return {name: value.cpu().numpy() for name, value in found.items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]], progress: Progress) -> None:
+        """Go on from a state.
+
+        Args:
+            state: What `state` gave.
+            progress: The progress it belongs to.
+
+        Raises:
+            ValueError: If it is not of this job; then nothing was changed.
+        """
+        parameters = self.learnable.parameters
+        parts: dict[str, dict[str, Tensor]] = {}
+        for key, array in state.items():
+            part, _, name = key.partition("/")
+            if name not in parameters or (part != "step" and array.shape != parameters[name].shape):
+                raise ValueError(f"{key!r} is no state of this job")
+            place = "cpu" if part == "step" else parameters[name].device
+            parts.setdefault(part, {})[name] = torch.from_numpy(array.copy()).to(place)
+        now = parts.pop("now", {})
+        if now.keys() != parameters.keys():
+            raise ValueError("not all parameters are there")
+        _put(now, parameters)
+        self.best = parts.pop("best", {})
+        for key, values in parts.items():
             for name, value in values.items():
-                self.learnable.parameters[name].copy_(value)
+                self._optimizer.state[parameters[name]][key] = value
+        self.progress = progress
+
+
+def _put(values: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, value in values.items():
+            parameters[name].copy_(value)

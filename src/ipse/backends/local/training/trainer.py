@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ipse.backends.local.requests import Place
+from ipse.backends.local.training.checkpoint import Checkpoint
 from ipse.backends.local.training.kinds import begin
 from ipse.backends.local.training.passes import Asked, Pass, passes
 from ipse.backends.local.training.run import Run
@@ -21,7 +22,7 @@ from ipse.lm import Progress
 
 __all__ = ["Trainer"]
 
-_TOKENS = 2048
+_TOKENS = 512
 """Lines of a pass; each takes about 1.2 MB in a model of 135 million parameters."""
 
 _KEPT = 64 << 20
@@ -47,6 +48,7 @@ class Trainer:
     def train(
         self,
         place: Place,
+        base: str,
         jobs: Sequence[Job],
         on_progress: Progress | None = None,
         scratch: Path | None = None,
@@ -55,6 +57,7 @@ class Trainer:
 
         Args:
             place: Where the model is run.
+            base: What the model is.
             jobs: The jobs.
             on_progress: Told how many examples were learned from, and of how many at most.
             scratch: A folder to keep what is half done in: the same jobs go on from there.
@@ -66,17 +69,31 @@ class Trainer:
         found = {name: kept for name in names if (kept := self._kept.get(name)) is not None}
         new = {name: job for name, job in zip(names, jobs, strict=True) if name not in found}
         runs = {name: _begin(place, job) for name, job in new.items()}
-        self._run(place, list(runs.values()), on_progress)
+        checkpoint = None
+        if scratch is not None and runs:
+            identity = " ".join((base, str(place.model.core.dtype), *names))
+            checkpoint = Checkpoint(scratch, identity, runs)
+        self._run(place, list(runs.values()), on_progress, checkpoint)
         for name, run in runs.items():
             found[name] = run.result()
             self._kept.put(name, found[name])
+        if checkpoint:
+            checkpoint.remove()
         return [found[name] for name in names]
 
-    def _run(self, place: Place, runs: Sequence[Run], on_progress: Progress | None) -> None:
+    def _run(
+        self,
+        place: Place,
+        runs: Sequence[Run],
+        on_progress: Progress | None,
+        checkpoint: Checkpoint | None,
+    ) -> None:
         total = sum(run.total for run in runs)
         while live := [run for run in runs if not run.progress.done]:
             self._look(place, [run for run in live if run.progress.looking])
             self._learn(place, [run for run in live if not run.progress.done])
+            if checkpoint:
+                checkpoint.save()
             if on_progress:
                 on_progress(sum(run.count for run in runs), total)
 
