@@ -13,8 +13,9 @@ from ipse.backends.local.training.passes import Asked, passes
 from ipse.backends.local.training.rows import rows_of
 from ipse.backends.local.training.trainer import Trainer
 from ipse.errors import InvalidJob
-from ipse.job import Hypernetwork, Job, Lora, Schedule
+from ipse.job import Hypernetwork, Job, Lora, Schedule, SoftPrefix
 from ipse.methods.hypernetwork import weights
+from ipse.methods.user_prefix import soft
 from tests.backends.test_local_training import adapted, alone, close, examples, job
 
 TABLE = np.random.default_rng(3).standard_normal((6, 5)).astype(np.float32)
@@ -115,7 +116,7 @@ def test_what_a_network_makes_is_served_as_it_is_learned(pico, table):
 @pytest.mark.parametrize("tokens", [2048, 100])
 def test_networks_learn_together_as_alone(pico, table, tokens):
     jobs = [network_job(table), job(1, 3), network_job(table, 2, 5, seed=4)]
-    together = Trainer(tokens).train(pico._place(), jobs)
+    together = Trainer(tokens).train(pico._place(), pico.base, jobs)
     for one, learned in zip(jobs, together, strict=True):
         close(learned, alone(pico, one))
 
@@ -135,6 +136,59 @@ def test_a_network_tells_lines_apart_and_goes_on(pico, table):
         for held in (one.examples, swapped)
     )
     assert wrong > right + 0.5
+
+
+# Soft prompts.
+
+PREFIXES = {
+    "attend": SoftPrefix(instruction=2, hidden=6, sharp=2.0),
+    "each": SoftPrefix("each", places=3, instruction=1, hidden=6),
+    "alone": SoftPrefix("each", places=2, instruction=0, hidden=6),
+}
+LINES = ((0, 1, 2, 3, 4, 5), (1, 2), (5, 3, 0), (2, 0, 1, 3))
+
+
+def prefix_job(table, form, person=0, **fields):
+    every = examples(person, len(LINES))
+    every = tuple(replace(e, lines=lines) for e, lines in zip(every, LINES, strict=True))
+    settings = {"learn": PREFIXES[form], "table": table, "seed": 1}
+    settings |= {"schedule": Schedule(rate=5e-3, batch=3), "held_out": every[:1]}
+    return Job(**{**settings, "examples": every[1:], **fields})
+
+
+@pytest.mark.parametrize("form", PREFIXES)
+def test_the_gradients_of_soft_prompts_are_those_of_differences(pico, table, form):
+    one = prefix_job(table, form)
+    check_gradients(pico, one, stirred(pico, one))
+
+
+@pytest.mark.parametrize("form", PREFIXES)
+def test_a_soft_prompt_is_served_as_it_is_learned(pico, table, form):
+    one = prefix_job(table, form)
+    learnable = stirred(pico, one)
+    arrays = learnable.arrays()
+    norm = pico._language_model().core.embedding_norm
+    for example, loss in zip(one.examples, losses(pico, one, learnable), strict=True):
+        question, *records = TABLE[list(example.lines)]
+        asked = question if form == "attend" else None
+        made = soft(arrays, np.stack(records), asked, PREFIXES[form].places)
+        mine = learnable._prefix(example.lines).detach()
+        np.testing.assert_allclose(mine, made, atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(made, axis=1), norm, rtol=1e-5)
+        assert len(made) == learnable.places
+        attached = replace(example.stream, prefix=pico.hold({"prefix": made}))
+        assert served(pico, [replace(example, stream=attached)]) == pytest.approx([loss], abs=1e-4)
+
+
+@pytest.mark.parametrize("form", PREFIXES)
+@pytest.mark.parametrize("tokens", [2048, 100])
+def test_soft_prompts_are_learned_together_as_alone_and_go_on(pico, table, form, tokens):
+    jobs = [prefix_job(table, form), job(1, 3), prefix_job(table, form, 2, seed=4)]
+    together = Trainer(tokens).train(pico._place(), pico.base, jobs)
+    for one, learned in zip(jobs, together, strict=True):
+        close(learned, alone(pico, one))
+    still = replace(jobs[0], start=pico.hold(together[0].arrays), schedule=Schedule(rate=0))
+    close(pico.train([still])[0], together[0])
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ipse.backends.echo import EchoBackend
 from ipse.engine import Ipse
+from ipse.errors import InvalidPlan
 from ipse.job import Hypernetwork
 from ipse.lm import Embed, Hold, Train
 from ipse.methods import finish, parse
 from ipse.plan import Adapter, Plan
 from ipse.records import Record, User
+from ipse.state import State
+from ipse.text import document
 from tests.people import Both, StandIn, echo, person, reason
+from tests.pico import HashEmbedder
 
 FAST = "rate=0.01,batch=8"
 HABITS = ("water water plastic freedom", "homework! school homework!")
@@ -139,3 +144,57 @@ def test_weights_stay_until_enough_has_changed():
     assert method.update(User("kim", more.records[:-1]), state, everyones) is state
     again = finish(method.update(more, state, everyones), listener.lm)
     assert again.facts == {"records": len(more)}
+
+
+# Soft prompts.
+
+PREFIX = f"user-prefix:epochs=30,hidden=64,records=12,history=8,{FAST}"
+
+
+@pytest.mark.parametrize("form", ["attend", "each"])
+def test_a_soft_prompt_brings_out_a_new_persons_habit(me, form):
+    methods = f"{PREFIX},form={form}"
+    everyones, ada, _ = learn(me, methods, *NEW)
+    check_own_beats_other(me, methods)
+    assert set(everyones.lineage) == {r.id for u in POPULATION for r in me.store.user(u).records}
+    assert set(ada.lineage) == {r.id for r in me.store.user("ada").latest(8)}
+    plan = me.plan("ada", "Why school 2?", methods=methods)
+    assert plan.main.prefix
+    assert plan.needs == {"prefix"}
+    places = len(me.lm.arrays(plan.main.prefix)["prefix"])
+    assert places == (2 if form == "attend" else 9)
+
+
+def test_soft_prompts_are_learned_from_strictly_earlier_records():
+    people = [person("bob"), person("eve", 3)]
+    method, state, listener = fitted("user-prefix:people=2,records=3,history=4", people)
+    (job,) = jobs_of(listener)
+    records, questions = (ask.texts for ask in listener.asked if isinstance(ask, Embed))
+    assert len(questions) == len(job.examples) == 6
+    for example, question in zip(job.examples, questions, strict=True):
+        user = next(u for u in people if u.id == example.owner)
+        (answer,) = (r for r in user.records if r.output == example.target)
+        earlier = user.before(answer.time).latest(4)
+        assert (records + questions)[example.lines[0]] == question == answer.input
+        shown = [records[line] for line in example.lines[1:]]
+        assert shown == [document(r, "both", 32) for r in earlier]
+        assert answer.id in state.lineage
+        assert {r.id for r in earlier} <= set(state.lineage)
+    table = next(ask.arrays["table"] for ask in listener.asked if isinstance(ask, Hold))
+    assert table.shape == (len(records) + 6, 64)
+    assert fitted("user-prefix", [User("nobody")])[1] is None
+    with pytest.raises(InvalidPlan, match="keep the state"):
+        finish(method.enroll(person("kim"), State()), listener.lm)
+
+
+def test_of_a_person_a_byte_a_number_is_kept():
+    """Of an embedder of 384 numbers, forty records take less than 16 KB."""
+    many = User("kim", tuple(reason("kim", n) for n in range(60)))
+    lm = StandIn(EchoBackend(embedder=HashEmbedder(384)))
+    (method,) = parse("user-prefix")
+    state = finish(method.enroll(many, State(artifact="everyones")), lm)
+    assert state.lineage == tuple(r.id for r in many.latest(40))
+    assert state.nbytes <= 16_000
+    whole = lm.embed([f"{r.input} {r.output}" for r in many.latest(40)])
+    mine = state.arrays["vectors"] * state.arrays["scales"][:, None]
+    np.testing.assert_allclose(mine, whole, atol=0.005)

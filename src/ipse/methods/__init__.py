@@ -36,6 +36,7 @@ from ipse.methods.steps import finish, finish_all
 from ipse.methods.style_vector import StyleVector
 from ipse.methods.user_adapter import UserAdapter
 from ipse.methods.user_identifier import UserIdentifier
+from ipse.methods.user_prefix import UserPrefix
 from ipse.spec import read_settings, write_settings
 
 __all__ = [
@@ -76,6 +77,7 @@ METHODS: dict[str, type[Method]] = {
     "style-vector": StyleVector,
     "user-adapter": UserAdapter,
     "user-identifier": UserIdentifier,
+    "user-prefix": UserPrefix,
 }
 
 PRESETS: dict[str, str] = {
@@ -87,6 +89,7 @@ PRESETS: dict[str, str] = {
     "linear-alignment": "context-steering:influence=2.0",
     "oppu": "user-adapter:modules=q v,dropout=0.05,rate=0.0001,batch=16,clip=0.3,"
     "task=modules=q v;dropout=0.05;rate=0.0001;batch=16;clip=0.3",
+    "uem": "user-prefix:form=each,history=10,records=11,instruction=20",
 }
 """Papers and variants that differ in settings only, each a composition under a name of its own."""
 

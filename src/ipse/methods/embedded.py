@@ -16,7 +16,7 @@ from ipse.methods.pairs import Answer, answers
 from ipse.records import Record, User
 from ipse.text import Match, document
 
-__all__ = ["Parted", "embedded", "parted", "unit"]
+__all__ = ["Parted", "embedded", "parted", "silu", "unit"]
 
 _WORDS = 32
 """The most words of a record's input; embedders read little and slowly."""
@@ -72,6 +72,11 @@ def embedded(people: Sequence[Sequence[Record]], match: Match) -> Steps[list[NDA
     vectors: NDArray[np.float32] = yield Embed(texts)
     ends = list(accumulate(len(records) for records in people))
     return np.split(np.asarray(vectors), ends[:-1])
+
+
+def silu(x: NDArray[Any]) -> NDArray[Any]:
+    """Give `x sigmoid(x)`."""
+    return np.asarray(x / (1 + np.exp(-x)))
 
 
 def unit(vector: NDArray[Any]) -> NDArray[Any]:

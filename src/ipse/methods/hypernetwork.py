@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from ipse.job import Example, Job, Schedule
 from ipse.job import Hypernetwork as Network
 from ipse.lm import Hold
 from ipse.methods.base import Base, Level, Method, Steps
-from ipse.methods.embedded import Parted, embedded, parted, unit
+from ipse.methods.embedded import Parted, embedded, parted, silu, unit
 from ipse.methods.examples import adapted, examples, modules, records_of, taught
 from ipse.plan import Adapter, Plan
 from ipse.records import User
@@ -45,11 +45,9 @@ class Hypernetwork(Method):
         alpha: Their scale, before it is divided by the rank.
         modules: What they change in every layer: some of q, k, v, o, gate, up and down.
         hidden: The units of each of the network's two layers.
-        code: How long the learned codes of a module and of a layer are.
         rate: The highest learning rate.
         epochs: How often each answer is learned from.
         batch: Answers an update.
-        warm: The share of the updates in which the rate rises.
         clip: The longest gradient; 0 is any.
         seed: Of the order and of what training begins with.
         refresh: A person's weights are made anew after so many records came or went.
@@ -71,11 +69,9 @@ class Hypernetwork(Method):
     alpha: float = 8.0
     modules: str = "q v"
     hidden: int = 128
-    code: int = 64
     rate: float = 3e-4
     epochs: int = 1
     batch: int = 4
-    warm: float = field(default=0.1, metadata={"most": 1.0})
     clip: float = 1.0
     seed: int = 0
     refresh: int = 10
@@ -96,10 +92,10 @@ class Hypernetwork(Method):
         lines = [line(some, centre) for each in views for some in each]
         table: str = yield Hold({"table": np.stack(lines)})
         job = Job(
-            Network(self.rank, self.alpha, modules(self.modules), self.hidden, self.code),
+            Network(self.rank, self.alpha, modules(self.modules), self.hidden),
             _spread(found, [len(each) for each in views]),
             table=table,
-            schedule=Schedule(self.rate, self.epochs, self.batch, self.warm, clip=self.clip),
+            schedule=Schedule(self.rate, self.epochs, self.batch, clip=self.clip),
             seed=self.seed,
         )
         read = [record.id for each in found for record in each.earlier]
@@ -171,7 +167,7 @@ def weights(
         same = np.broadcast_to(np.concatenate([own, code]), (len(layers), len(own) + len(code)))
         x = np.concatenate([same, layers], axis=1)
         for name in ("first", "second"):
-            x = _silu(x @ arrays[f"{name}.weight"].T + arrays[f"{name}.bias"])
+            x = silu(x @ arrays[f"{name}.weight"].T + arrays[f"{name}.bias"])
         a, b = (x @ arrays[f"{kind}.{p}.weight"].T + arrays[f"{kind}.{p}.bias"] for p in "AB")
         for number in range(len(layers)):
             path = kind.replace("*", str(number))
@@ -188,7 +184,3 @@ def _spread(found: Sequence[Parted], lines: Sequence[int]) -> tuple[Example, ...
         every += [replace(e, lines=(first + i % count,)) for i, e in enumerate(own)]
         first += count
     return tuple(every)
-
-
-def _silu(x: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(x / (1 + np.exp(-x)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
@@ -127,6 +128,11 @@ class Network:
     def device(self) -> torch.device:
         """Where the weights are."""
         return self._embedding.device
+
+    @cached_property
+    def embedding_norm(self) -> float:
+        """How long the embedding of a token is on average."""
+        return float(torch.linalg.vector_norm(self._embedding.float(), dim=-1).mean())
 
     def inputs(self, part: Part) -> int:
         """Give how many inputs a module has."""

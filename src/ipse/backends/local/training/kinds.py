@@ -12,8 +12,9 @@ from ipse.backends.local.training.hypernetwork import LearnedHypernetwork
 from ipse.backends.local.training.learnable import Learnable
 from ipse.backends.local.training.low_rank import LowRankWeights
 from ipse.backends.local.training.scales import LearnedScales
+from ipse.backends.local.training.soft_prefix import LearnedPrefix
 from ipse.errors import InvalidJob
-from ipse.job import Hypernetwork, Job, Lora, Scales
+from ipse.job import Hypernetwork, Job, Lora, Scales, SoftPrefix
 
 __all__ = ["begin"]
 
@@ -42,6 +43,8 @@ def begin(
         return LearnedHypernetwork(job, job.learn, network, start, table)
     if isinstance(job.learn, Lora):
         return LowRankWeights(job, job.learn, network, start)
+    if isinstance(job.learn, SoftPrefix):
+        return LearnedPrefix(job, job.learn, network, start, table)
     if isinstance(job.learn, Scales):
         return LearnedScales(job.learn, network, start)
     raise InvalidJob(f"nothing learns {job.learn}")
