@@ -52,6 +52,9 @@ A plan names `<content hash>`, or `<content hash>/<part>` where one state holds 
   (out, rank), perhaps `.lora_C` (rank,), what is added between the two, and `scale`, one number;
   or `<module path>.scales` (out,), factors of its outputs; of a part, all with `<part>/` in front;
   with `Adapter.own`, these and the own ones, which stand in for those of the same names
+- a pool of adapters has one array a name, the adapters' (count, ...) of that name stacked; with own
+  arrays `pieces.index` and `pieces.weight`, (modules, k) each, an adapter is each module's sum of
+  those of these numbers, `lora_A` and `lora_B` apart, the modules in the order of their paths
 - a prefix is the array `prefix` (length, hidden), or the one called `<part>`
 - a steering vector is the array `vector` (hidden,), or the one called `<part>`
 """

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from ipse.backends.local.training.effects import Block, Effect, Effects, LowRank
 from ipse.backends.local.training.kinds import begin
 from ipse.backends.local.training.passes import Asked, passes
 from ipse.backends.local.training.rows import rows_of
 from ipse.backends.local.training.trainer import Trainer
 from ipse.errors import InvalidJob
-from ipse.job import Hypernetwork, Job, Lora, Schedule, SoftPrefix
+from ipse.job import Gates, Hypernetwork, Job, Lora, Schedule, SoftPrefix
 from ipse.methods.hypernetwork import weights
 from ipse.methods.user_prefix import soft
+from ipse.plan import Adapter
+from tests.backends.attachments import lora
 from tests.backends.test_local_training import adapted, alone, close, examples, job
 
 TABLE = np.random.default_rng(3).standard_normal((6, 5)).astype(np.float32)
@@ -35,7 +38,8 @@ def under(person, count, *lines):
 
 def stirred(pico, one, size=0.3):
     """What a job begins with, moved off its start at random."""
-    learnable = begin(one, pico._language_model().core, {}, TABLE)
+    start = pico.arrays(one.start) if one.start else {}
+    learnable = begin(one, pico._language_model().core, start, TABLE)
     chance = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for tensor in learnable.parameters.values():
@@ -189,6 +193,82 @@ def test_soft_prompts_are_learned_together_as_alone_and_go_on(pico, table, form,
         close(learned, alone(pico, one))
     still = replace(jobs[0], start=pico.hold(together[0].arrays), schedule=Schedule(rate=0))
     close(pico.train([still])[0], together[0])
+
+
+# Gates.
+
+MODULES_HERE = ("q_proj", "v_proj", "o_proj", "down_proj")
+
+
+@pytest.fixture(scope="module")
+def weights_name(pico):
+    arrays = lora(pico._language_model().core, 5, 3, MODULES_HERE)
+    return pico.hold(arrays)
+
+
+def gates_job(weights_name, person=0, **fields):
+    every = examples(person, 4)
+    settings = {"learn": Gates(3, MODULES_HERE), "start": weights_name, "held_out": every[:1]}
+    settings |= {"schedule": Schedule(rate=5e-2, epochs=3, batch=2), "seed": 1}
+    return Job(**{**settings, "examples": every[1:], **fields})
+
+
+def test_gates_are_half_open_at_first(pico, weights_name):
+    one = gates_job(weights_name)
+    learnable = stirred(pico, one, 0.0)
+    half = tuple(
+        replace(e, stream=replace(e.stream, adapters=(Adapter(weights_name, 0.5),)))
+        for e in one.examples
+    )
+    assert losses(pico, one, learnable) == pytest.approx(served(pico, half), abs=1e-4)
+
+
+def test_the_gradients_of_gates_are_those_of_differences(pico, weights_name):
+    one = gates_job(weights_name)
+    check_gradients(pico, one, stirred(pico, one))
+    before = pico.arrays(weights_name)
+    learned = pico.train([one])[0]
+    assert learned.facts["nats"][-1] < learned.facts["nats"][0]
+    assert learned.arrays.keys() == {
+        name.replace("lora_A", "gate") for name in before if name.endswith("lora_A")
+    }
+
+
+@pytest.mark.parametrize("tokens", [2048, 100])
+def test_gates_are_learned_together_as_alone(pico, weights_name, tokens):
+    jobs = [gates_job(weights_name), job(1, 3), gates_job(weights_name, 2, seed=4)]
+    together = Trainer(tokens).train(pico._place(), pico.base, jobs)
+    for one, learned in zip(jobs, together, strict=True):
+        close(learned, alone(pico, one))
+
+
+def test_a_gate_is_a_factor_of_each_tokens_own(pico):
+    """The fast terms against the equation, `B A (x sigmoid(x . g))`, and its gradients."""
+    chance = torch.Generator().manual_seed(2)
+    x, y, a, b1, b2, g = (
+        torch.randn(size, generator=chance, dtype=torch.float64, requires_grad=True)
+        for size in ((7, 5), (7, 9), (4, 5), (3, 2), (4, 2), (2, 5))
+    )
+    blocks = (Block(slice(0, 2), slice(0, 3), b1), Block(slice(2, 4), slice(5, 9), b2))
+    term = LowRank(slice(2, 6), a, blocks, 0.7, gates=g)
+    fast = Effects([Effect({(0, "qkv"): (term,)})], []).add(0, "qkv", x, y.clone())
+    slow = y.clone()
+    for i, (block, ranks) in enumerate(zip(blocks, (slice(0, 2), slice(2, 4)), strict=True)):
+        some = x[2:6]
+        opened = some * torch.sigmoid(some @ g[i])[:, None]
+        slow[2:6, block.outputs] = slow[2:6, block.outputs] + 0.7 * opened @ a[ranks].T @ block.b.T
+    torch.testing.assert_close(fast, slow)
+    tensors = (x, y, a, b1, b2, g)
+    weights = torch.randn(fast.shape, generator=chance, dtype=torch.float64)
+    ours = torch.autograd.grad((fast * weights).sum(), tensors)
+    theirs = torch.autograd.grad((slow * weights).sum(), tensors)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_gates_without_weights_behind_them_are_refused(pico, weights_name):
+    with pytest.raises(InvalidJob, match="give a start"):
+        pico.train([gates_job(weights_name, start="")])
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from ipse.errors import UsageError, unknown
 from ipse.methods.amulet import Amulet
 from ipse.methods.base import Level, Method
 from ipse.methods.bm25 import Bm25
+from ipse.methods.collaborative import Collaborative
 from ipse.methods.compose import Learned, dial, in_order, personalize
 from ipse.methods.context_steering import ContextSteering
 from ipse.methods.costeer import Costeer
@@ -26,6 +27,7 @@ from ipse.methods.hypernetwork import Hypernetwork
 from ipse.methods.ia3 import Ia3
 from ipse.methods.lamp import Lamp
 from ipse.methods.memory import Memory
+from ipse.methods.pieces import Pieces
 from ipse.methods.plora import Plora
 from ipse.methods.profile import Profile
 from ipse.methods.random import Random
@@ -58,6 +60,7 @@ __all__ = [
 METHODS: dict[str, type[Method]] = {
     "amulet": Amulet,
     "bm25": Bm25,
+    "collaborative": Collaborative,
     "context-steering": ContextSteering,
     "costeer": Costeer,
     "dense": Dense,
@@ -68,6 +71,7 @@ METHODS: dict[str, type[Method]] = {
     "ia3": Ia3,
     "lamp": Lamp,
     "memory": Memory,
+    "pieces": Pieces,
     "plora": Plora,
     "profile": Profile,
     "random": Random,

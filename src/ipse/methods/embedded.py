@@ -16,10 +16,13 @@ from ipse.methods.pairs import Answer, answers
 from ipse.records import Record, User
 from ipse.text import Match, document
 
-__all__ = ["Parted", "embedded", "parted", "silu", "unit"]
+__all__ = ["Parted", "central", "embedded", "parted", "silu", "unit"]
 
 _WORDS = 32
 """The most words of a record's input; embedders read little and slowly."""
+
+_ROUNDS = 20
+"""How often centres are moved to the means of what is nearest to them."""
 
 
 @dataclass(frozen=True)
@@ -83,3 +86,34 @@ def unit(vector: NDArray[Any]) -> NDArray[Any]:
     """Give a vector of length 1 in the same direction; none in particular stays none."""
     length = float(np.linalg.norm(vector))
     return vector / length if length > 1e-6 else np.zeros_like(vector)
+
+
+def central(points: NDArray[Any], count: int, seed: int) -> list[int]:
+    """Choose points that stand for all: of each of some centres (k-means), the nearest.
+
+    Args:
+        points: The points, (points, width).
+        count: How many; all of them where there are no more.
+        seed: Of the points that it begins with.
+
+    Returns:
+        Different places, ascending.
+    """
+    if len(points) <= count:
+        return list(range(len(points)))
+    centres = points[np.random.default_rng(seed).permutation(len(points))[:count]]
+    for _ in range(_ROUNDS):
+        nearest = _apart(points, centres).argmin(1)  # (points,)
+        means = [points[nearest == i].mean(0) for i in range(count) if np.any(nearest == i)]
+        lonely = [centres[i] for i in range(count) if not np.any(nearest == i)]
+        centres = np.stack([*means, *lonely])
+    chosen: list[int] = []
+    for distances in _apart(points, centres).T:
+        distances[chosen] = np.inf
+        chosen.append(int(distances.argmin()))
+    return sorted(chosen)
+
+
+def _apart(points: NDArray[Any], centres: NDArray[Any]) -> NDArray[Any]:
+    """Give squared distances, (points, centres)."""
+    return np.asarray(((points[:, None] - centres[None]) ** 2).sum(-1))

@@ -15,7 +15,7 @@ from ipse.job import Hypernetwork as Network
 from ipse.lm import Hold
 from ipse.methods.base import Base, Level, Method, Steps
 from ipse.methods.embedded import Parted, embedded, parted, silu, unit
-from ipse.methods.examples import adapted, examples, modules, records_of, taught
+from ipse.methods.examples import adapted, examples, half, modules, records_of, taught
 from ipse.plan import Adapter, Plan
 from ipse.records import User
 from ipse.state import State
@@ -111,10 +111,9 @@ class Hypernetwork(Method):
         (vectors,) = yield from embedded([latest], self.match)
         arrays = shared.arrays
         made = weights(arrays, line(vectors, arrays["centre"]), self.rank)
-        kept = {name: array.astype(np.float16) for name, array in made.items()}
         scale = np.asarray(arrays["scale"], np.float32)
         lineage = tuple(record.id for record in latest)
-        return State({"records": len(user)}, {**kept, "scale": scale}, lineage)
+        return State({"records": len(user)}, {**half(made), "scale": scale}, lineage)
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the weights until enough has changed."""

@@ -86,7 +86,8 @@ class LearnedPrefix:
             shares = torch.softmax(records @ (weights["query"] @ question), dim=0)  # (records,)
             parts.append((shares @ self._mlp(records))[None])
         whole = torch.cat(parts)
-        return whole * (self._norm / torch.linalg.vector_norm(whole, dim=-1, keepdim=True))
+        lengths: Tensor = torch.linalg.vector_norm(whole, dim=-1, keepdim=True)
+        return self._norm * whole / lengths
 
     def _mlp(self, records: Tensor) -> Tensor:
         weights = self.parameters
