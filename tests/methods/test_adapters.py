@@ -283,7 +283,7 @@ def test_too_few_answers_get_no_adapter_however_good_it_would_be():
     assert teacher.jobs == []
     gate = state.facts["gate"]
     assert (gate["serves"], gate["p"]) == ("retrieval", {})
-    assert "fewer than the 20" in gate["why"]
+    assert "it needs 20" in gate["why"]
     later, _ = run(method.update(long(count=20), state, EVERYONES), teacher)
     assert later.facts["gate"]["serves"] == "adapter"
 

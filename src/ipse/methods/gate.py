@@ -66,7 +66,7 @@ def judge(nats: Mapping[str, Sequence[float]], risk: float, least: int) -> dict[
     records = len(nats[best])
     p = {name: paired(nats["adapter"], nats[name]) for name in rivals} if "adapter" in nats else {}
     if not p:
-        serves, why = best, f"there are fewer than the {least} usable records an adapter needs"
+        serves, why = best, f"there are too few records to train an adapter from: it needs {least}"
     elif all(value <= risk for value in p.values()):
         serves = "adapter"
         why = f"on {records} held-out records the adapter beats {_listed(p)}"
