@@ -134,9 +134,11 @@ class Head:
         self._weight = weight
 
     def logits(self, x: Tensor) -> Tensor:
+        """Give the logits of final states."""
         return torch.nn.functional.linear(x, self._weight)
 
     def from_logits(self, slope: Tensor) -> Tensor:
+        """Carry a gradient of the logits back to the states."""
         return slope @ self._weight
 
 

@@ -40,7 +40,7 @@ from runs.standard_grid import LEFT_OUT
 
 from ipse.evaluation.metrics import METRICS
 from ipse.job import Job, Trained
-from ipse.lm import FitSteering, Hidden, Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Inputs, Piece, Progress, Reply, Score
 from ipse.methods import METHODS, PRESETS, Method, finish, parse
 from ipse.plan import Plan
 from ipse.records import Kind, Record, User
@@ -183,10 +183,11 @@ def _methods_table(found: Mapping[str, Any], folder: str) -> str:
         asked = asks(cls)
         needs = [words for need, words in _NEEDS.items() if need in asked]
         http = [words for need, words in _HTTP.items() if need in asked]
+        over = "no" if "no" in http else ", ".join(http) or "yes"
         row = next((row for _, row in own_rows(found, name)), None)
         lines.append(
             f"| [{name}]({folder}{name}.md) | {cls.level} | {', '.join(needs) or 'records only'} "
-            f"| {cls.stores} | {', '.join(http) or 'yes'} | {_score(row)} "
+            f"| {cls.stores} | {over} | {_score(row)} "
             f"| {_short(row['personal']).strip() if row else ''} |"
         )
     return "\n".join(lines)
@@ -220,11 +221,23 @@ def _index(found: Mapping[str, Any]) -> str:
     )
 
 
+_LEARNED: dict[str, tuple[int, ...]] = {
+    "m.lora_A": (8, 1), "m.lora_B": (1, 8), "m.gate": (1,), "scale": (),
+    "codes.module": (1, 1), "codes.layer": (1, 1), "centre": (1,),
+    "first.weight": (1, 3), "first.bias": (1,), "second.weight": (1, 1), "second.bias": (1,),
+    "m.A.weight": (8, 1), "m.A.bias": (8,), "m.B.weight": (8, 1), "m.B.bias": (8,),
+    "query": (1, 1), "mlp.first.weight": (1, 1), "mlp.first.bias": (1,), "norm": (),
+    "mlp.second.weight": (1, 1), "mlp.second.bias": (1,), "instruction": (1, 1), "empty": (1,),
+}  # fmt: skip
+"""What the recorder says was learned, whatever is asked for: names and shapes."""
+
+
 class _Recorder:
     """Answers whatever a method asks for, and keeps what sort of thing it was."""
 
     def __init__(self) -> None:
         self.asked: set[str] = set()
+        self._held = {name: np.ones(shape) for name, shape in _LEARNED.items()}
 
     def generate(self, plans: Sequence[Plan], on_progress: Progress | None = None) -> list[Reply]:
         del on_progress
@@ -255,11 +268,21 @@ class _Recorder:
         del on_progress, scratch
         self.asked.add("train")
         owners = {f"owners/{e.owner}": np.ones(1) for job in jobs for e in job.examples}
-        return [Trained(owners, {}) for _ in jobs]
+        made = {name: np.ones(shape) for name, shape in _LEARNED.items()}
+        return [Trained(owners | made, {}) for _ in jobs]
+
+    def inputs(self, ask: Inputs) -> Mapping[str, NDArray[np.float32]]:
+        del ask
+        self.asked.add("hidden")
+        return {"m": np.ones(1, np.float32)}
 
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
-        del arrays
+        self._held.update(arrays)
         return "held"
+
+    def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
+        del name
+        return self._held
 
     def score(
         self, plans: Sequence[Plan], targets: Sequence[str], on_progress: Progress | None = None

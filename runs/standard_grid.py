@@ -38,7 +38,17 @@ _TRAINED = "training takes minutes: `ipse bench ukpconvarg-reason --methods {}`"
 LEFT_OUT = {
     **{
         name: _TRAINED.format(name)
-        for name in ("ia3", "plora", "shared-adapter", "user-adapter", "user-identifier")
+        for name in (
+            "collaborative",
+            "hypernetwork",
+            "ia3",
+            "pieces",
+            "plora",
+            "shared-adapter",
+            "user-adapter",
+            "user-identifier",
+            "user-prefix",
+        )
     },
     "steer": "training takes minutes a person: `ipse bench ukpconvarg-reason --methods steer`",
     "style-vector": "choosing its layer takes minutes: `ipse bench ukpconvarg-reason --methods "

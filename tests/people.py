@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from ipse.backends.echo import EchoBackend
-from ipse.job import Trained
+from ipse.job import Gates, Hypernetwork, SoftPrefix, Trained
 from ipse.lm import Score
 from ipse.records import Record, User
+from ipse.tensors import content_hash
 from tests.pico import HashEmbedder
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -59,6 +60,7 @@ class StandIn:
             lm.carries,
         )
         self.generate, self.stream, self.embed, self.cut = lm.generate, lm.stream, lm.embed, lm.cut
+        self._held = {}
 
     def score(self, plans, targets, on_progress=None):
         del on_progress
@@ -84,19 +86,82 @@ class StandIn:
         for example in job.examples:
             sums = told.setdefault(example.owner, np.zeros(1, np.float32))
             told[example.owner] = sums + self.embed([example.target])[0]
+        whole = sum(told.values())
+        if isinstance(job.learn, Hypernetwork):
+            return _network(job.learn, whole)
+        if isinstance(job.learn, SoftPrefix):
+            return _soft(job.learn, whole)
+        if isinstance(job.learn, Gates):
+            return {"m.gate": whole}
         width = getattr(job.learn, "width", 0)
         vectors = {f"owners/{o}": np.resize(v, width) for o, v in told.items() if o and width}
         if getattr(job.learn, "only_owners", False):
             return vectors
         moved = {"m.lora_P": np.eye(3, width, dtype=np.float32)} if width else {}
-        return {"m.lora_A": sum(told.values()), **moved, **vectors}
+        return {"m.lora_A": whole, **moved, **vectors}
+
+    def inputs(self, ask):
+        return {"m": self.embed(ask.targets).mean(0)}
 
     def attach(self, loader):
-        del loader
+        self._loader = loader
+
+    def arrays(self, name):
+        return self._held[name] if name in self._held else self._loader(name)
 
     def forget(self):
         """Nothing is kept."""
 
     def hold(self, arrays):
-        self.held = dict(arrays)
-        return "held"
+        name = f"held-{content_hash(arrays)}"
+        self._held[name] = dict(arrays)
+        return name
+
+
+class Both:
+    """A model that runs, and an embedder that needs no download."""
+
+    def __init__(self, writes, embeds):
+        self.name, self.carries = writes.name, writes.carries
+        self.base, self.embedder = writes.base, embeds.embedder
+        self.generate, self.stream = writes.generate, writes.stream
+        self.embed, self.cut = embeds.embed, writes.cut
+        self.score, self.hold, self.attach = writes.score, writes.hold, writes.attach
+        self.hidden, self.fit_steering = writes.hidden, writes.fit_steering
+        self.train, self.inputs, self.arrays = writes.train, writes.inputs, writes.arrays
+        self.forget = writes.forget
+
+
+def _network(learn, told):
+    """A hypernetwork whose bias tells what it was learned from."""
+    heads = {
+        f"m.*.q.{part}.weight": np.ones((2 * learn.rank, learn.hidden), np.float32) for part in "AB"
+    }
+    biases = {f"m.*.q.{part}.bias": np.resize(told, 2 * learn.rank) for part in "AB"}
+    wide = len(told) + 2 * learn.code
+    return {
+        "codes.module": np.ones((1, learn.code), np.float32),
+        "codes.layer": np.ones((1, learn.code), np.float32),
+        "first.weight": np.eye(learn.hidden, wide, dtype=np.float32),
+        "first.bias": np.zeros(learn.hidden, np.float32),
+        "second.weight": np.eye(learn.hidden, dtype=np.float32),
+        "second.bias": np.zeros(learn.hidden, np.float32),
+        "scale": np.float32(1),
+        **heads,
+        **biases,
+    }
+
+
+def _soft(learn, told):
+    """A maker of soft prompts whose instruction tells what it was learned from."""
+    wide = len(told)
+    return {
+        "query": np.eye(wide, dtype=np.float32),
+        "mlp.first.weight": np.eye(learn.hidden, wide, dtype=np.float32),
+        "mlp.first.bias": np.zeros(learn.hidden, np.float32),
+        "mlp.second.weight": np.eye(wide, learn.hidden, dtype=np.float32),
+        "mlp.second.bias": np.zeros(wide, np.float32),
+        "instruction": np.resize(told, (learn.instruction, wide)),
+        "empty": told,
+        "norm": np.float32(1),
+    }

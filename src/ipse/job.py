@@ -25,12 +25,16 @@ __all__ = [
     "MODULES",
     "Decay",
     "Example",
+    "Gates",
+    "Hypernetwork",
     "Job",
     "Learn",
     "Lora",
     "Module",
     "Scales",
     "Schedule",
+    "SoftForm",
+    "SoftPrefix",
     "Trained",
 ]
 
@@ -41,6 +45,10 @@ MODULES: tuple[Module, ...] = get_args(Module)
 
 Decay = Literal["linear", "cosine", "constant"]
 """How the learning rate falls once it has risen."""
+
+
+SoftForm = Literal["attend", "each"]
+"""Whether a soft prompt sums records up by attention, or has a place for each."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,84 @@ class Scales:
         _check_modules(self.modules)
 
 
-Learn: TypeAlias = Lora | Scales
+@dataclass(frozen=True)
+class Gates:
+    """A gate ahead of each module of low-rank weights that stay as they are at the start.
+
+    `x` becomes `x sigmoid(x . g)`, with one `g` (inputs,) a module, zero at first (Per-Pcs, arXiv
+    2406.10471, section 3.2).
+
+    Attributes:
+        rank: The rank of the weights.
+        modules: What they change, in every layer.
+    """
+
+    rank: int = 8
+    modules: tuple[Module, ...] = ("q_proj", "v_proj")
+
+    def __post_init__(self) -> None:
+        _check_modules(self.modules)
+
+
+@dataclass(frozen=True)
+class Hypernetwork:
+    """A network that makes low-rank weights from an example's line (Profile-to-PEFT, 2510.16282).
+
+    `[line; code of the module; code of the layer]` goes through two layers of `hidden` units
+    (SiLU), which all share, then through a linear head for `A` and one for `B`, a kind of module
+    each. `B` is zero at first, so that nothing is changed.
+
+    Attributes:
+        rank: The rank of the weights it makes.
+        alpha: Their scale, before it is divided by the rank.
+        modules: What they change, in every layer.
+        hidden: How many units a layer has.
+        code: How long the codes are.
+    """
+
+    rank: int = 8
+    alpha: float = 8.0
+    modules: tuple[Module, ...] = ("q_proj", "v_proj")
+    hidden: int = 128
+    code: int = 64
+
+    def __post_init__(self) -> None:
+        if min(self.rank, self.hidden, self.code) < 1:
+            raise InvalidJob(f"no size of a hypernetwork may be below 1; got {self}")
+        _check_modules(self.modules)
+
+
+@dataclass(frozen=True)
+class SoftPrefix:
+    """A soft prompt made from an example's lines: the question's `q` first, then records' `h_i`.
+
+    It is `instruction` places that all share, then `sum_i w_i MLP(h_i)`, where `w` is the softmax
+    of `h_i . W q` (PPlug, arXiv 2409.11901, section 3); with `each`, `MLP(h_i)` of the latest
+    `places` records, and a vector of its own where there is none (UEM, arXiv 2401.04858). Each is
+    as long as the model's embeddings are on average.
+
+    Attributes:
+        form: Whether records are summed up, or have a place each.
+        places: How many records have one.
+        instruction: How many places all share.
+        hidden: How many units the MLP has.
+        sharp: What the diagonal of `W` begins with.
+    """
+
+    form: SoftForm = "attend"
+    places: int = 1
+    instruction: int = 1
+    hidden: int = 384
+    sharp: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.form not in get_args(SoftForm):
+            raise InvalidJob(f"unknown form {self.form!r}. Known: {', '.join(get_args(SoftForm))}")
+        if min(self.places, self.hidden) < 1 or self.instruction < 0:
+            raise InvalidJob(f"no size of a soft prompt may be below 1; got {self}")
+
+
+Learn: TypeAlias = Gates | Hypernetwork | Lora | Scales | SoftPrefix
 """What can be learned."""
 
 

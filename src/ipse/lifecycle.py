@@ -223,6 +223,8 @@ class Lifecycle:
             base = self.lm.base
         elif method.base == "embedder":
             base = self.lm.embedder
+        elif method.base == "both":
+            base = f"{self.lm.base} {self.lm.embedder}"
         return StateKey(method.name, method.settings_hash, user, base)
 
     def _newcomer(self, method: Method, user: User) -> SavedState | None:

@@ -3,6 +3,8 @@
 One narrow protocol, which every backend satisfies and which is all that methods know of one.
 """
 
+# Over 300 lines because all that may be asked of a model, and its answers, stand in one place.
+
 from __future__ import annotations
 
 import math
@@ -26,6 +28,8 @@ __all__ = [
     "FitSteering",
     "Hidden",
     "Hold",
+    "Inputs",
+    "Kept",
     "Likelihood",
     "Loader",
     "Piece",
@@ -48,6 +52,9 @@ A plan names `<content hash>`, or `<content hash>/<part>` where one state holds 
   (out, rank), perhaps `.lora_C` (rank,), what is added between the two, and `scale`, one number;
   or `<module path>.scales` (out,), factors of its outputs; of a part, all with `<part>/` in front;
   with `Adapter.own`, these and the own ones, which stand in for those of the same names
+- a pool of adapters has one array a name, the adapters' (count, ...) of that name stacked; with own
+  arrays `pieces.index` and `pieces.weight`, (modules, k) each, an adapter is each module's sum of
+  those of these numbers, `lora_A` and `lora_B` apart, the modules in the order of their paths
 - a prefix is the array `prefix` (length, hidden), or the one called `<part>`
 - a steering vector is the array `vector` (hidden,), or the one called `<part>`
 """
@@ -120,6 +127,32 @@ class Hidden:
     targets: tuple[str, ...]
     layers: tuple[int, ...]
     position: Literal["last", "mean"] = "last"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A method's request for the arrays of a state, by the name that plans use: by their names.
+
+    For methods that make something for each question from what they learned of everyone.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A method's request for what a model's modules read: `<module path>` to (inputs,) float32.
+
+    Each module's inputs, layer-normalized (no scale, no shift), on average over all tokens of all
+    targets: what the gates of Per-Pcs are compared with (arXiv 2406.10471, section 3.3).
+
+    Attributes:
+        plans: What is read; of each, its main stream, with what that stream attaches.
+        targets: One text a plan, read as the answer to it.
+    """
+
+    plans: tuple[Plan, ...]
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -258,6 +291,10 @@ class LM(Protocol):
         """Give hidden states, (plans, layers, hidden)."""
         ...
 
+    def inputs(self, ask: Inputs) -> Mapping[str, NDArray[np.float32]]:
+        """Give what modules read on average: by path, (inputs,)."""
+        ...
+
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Train a steering vector from preference pairs, (hidden,)."""
         ...
@@ -282,6 +319,10 @@ class LM(Protocol):
 
     def attach(self, loader: Loader) -> None:
         """Say where the arrays that plans name are loaded from."""
+        ...
+
+    def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
+        """Give the arrays of a name: those that are held, or those of the attached store."""
         ...
 
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -18,7 +18,7 @@ from ipse.methods import METHODS, PRESETS, Learned, parse, personalize, spec
 from ipse.plan import Fusion, Plan, Sampling
 from ipse.records import User
 from ipse.store import Store
-from tests.people import START, StandIn, echo, person, reason
+from tests.people import START, Both, StandIn, echo, person, reason
 
 ALIKE = {
     "lightcosteer",
@@ -48,7 +48,9 @@ def empty(tmp_path_factory):
 def life(tmp_path, empty):
     shutil.copy(empty, tmp_path)
     with Store.open(tmp_path / "ipse.db") as store:
-        yield Life(store, StandIn(echo()), tmp_path / "ipse.db")
+        lm = StandIn(echo())
+        lm.attach(store.arrays)
+        yield Life(store, lm, tmp_path / "ipse.db")
 
 
 @dataclass(frozen=True)
@@ -299,7 +301,8 @@ def running(life, pico, methods):
 
 def knows(plan):
     """Whether a plan tells the secret, or leans on a state that may."""
-    return SECRET in json.dumps(plan.to_json()) or plan.main.steering or plan.main.adapters
+    main = plan.main
+    return SECRET in json.dumps(plan.to_json()) or main.steering or main.adapters or main.prefix
 
 
 def only_steered(plan):
@@ -323,17 +326,6 @@ def same(one, other):
         and a.arrays.keys() == b.arrays.keys()
         and all((a.arrays[name] == b.arrays[name]).all() for name in a.arrays)
     )
-
-
-class Both:
-    """A model that writes and one that embeds."""
-
-    def __init__(self, writes, embeds):
-        self.base, self.embedder = writes.base, embeds.embedder
-        self.generate, self.embed, self.cut = writes.generate, embeds.embed, writes.cut
-        self.score, self.hold, self.attach = writes.score, writes.hold, writes.attach
-        self.hidden, self.fit_steering = writes.hidden, writes.fit_steering
-        self.train, self.forget = writes.train, writes.forget
 
 
 def test_time_of_people_is_as_the_tests_assume():

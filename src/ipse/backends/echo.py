@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ipse.backends.carry import CARRIED, require
 from ipse.errors import NotCarried
 from ipse.job import Job, Trained
-from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan, Stream
 
 if TYPE_CHECKING:
@@ -105,6 +105,11 @@ class EchoBackend:
         require(self, ask.plans, "hidden")
         raise NotCarried("an echo has no hidden states")
 
+    def inputs(self, ask: Inputs) -> Mapping[str, NDArray[np.float32]]:
+        """Refuse: an echo has no modules."""
+        require(self, ask.plans, "hidden")
+        raise NotCarried("an echo has no modules that read anything")
+
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Refuse: an echo learns nothing."""
         require(self, ask.plans, "fit_steering")
@@ -127,6 +132,10 @@ class EchoBackend:
 
     def forget(self) -> None:
         """Take no notice. An echo keeps nothing."""
+
+    def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
+        """Refuse: an echo uses no arrays."""
+        raise NotCarried(f"an echo has no use for arrays: {name}")
 
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: an echo uses no arrays."""

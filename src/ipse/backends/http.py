@@ -20,7 +20,7 @@ from ipse.backends.client import Client, server_url
 from ipse.backends.vllm import Vllm, strange, turns
 from ipse.errors import BackendFailure, NotCarried
 from ipse.job import Job, Trained
-from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 
 __all__ = ["HttpBackend"]
@@ -174,6 +174,11 @@ class HttpBackend:
         require(self, ask.plans, "hidden")
         raise NotCarried("a server does not tell its hidden states")
 
+    def inputs(self, ask: Inputs) -> Mapping[str, NDArray[np.float32]]:
+        """Refuse: no server tells what its modules read."""
+        require(self, ask.plans, "hidden")
+        raise NotCarried("a server does not tell what its modules read")
+
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Refuse: a server does not train."""
         require(self, ask.plans, "fit_steering")
@@ -196,6 +201,10 @@ class HttpBackend:
 
     def forget(self) -> None:
         """Take no notice. Nothing is kept here; what a server keeps is out of reach."""
+
+    def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
+        """Refuse: no arrays are loaded for a server."""
+        raise NotCarried(f"a server does not take arrays: {name}")
 
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: no server takes arrays."""

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ipse.job import Job, Trained
-from ipse.lm import LM, FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
+from ipse.lm import LM, FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan, Stream
 from ipse.records import User
 
@@ -150,6 +150,11 @@ class Counted:
         self.nbytes += sum(map(_size, ask.plans)) + _bytes(ask.targets)
         return self.lm.hidden(ask)
 
+    def inputs(self, ask: Inputs) -> Mapping[str, NDArray[np.float32]]:
+        """Give what modules read, as the model does."""
+        self.nbytes += sum(map(_size, ask.plans)) + _bytes(ask.targets)
+        return self.lm.inputs(ask)
+
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Train a steering vector, as the model does."""
         self.nbytes += sum(map(_size, ask.plans)) + _bytes(ask.chosen) + _bytes(ask.rejected)
@@ -172,6 +177,10 @@ class Counted:
     def attach(self, loader: Loader) -> None:
         """Say where the arrays that plans name are loaded from."""
         self.lm.attach(loader)
+
+    def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
+        """Give the arrays of a name, as the model does."""
+        return self.lm.arrays(name)
 
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Hold arrays, as the model does."""

@@ -15,6 +15,7 @@ from ipse.errors import UsageError, unknown
 from ipse.methods.amulet import Amulet
 from ipse.methods.base import Level, Method
 from ipse.methods.bm25 import Bm25
+from ipse.methods.collaborative import Collaborative
 from ipse.methods.compose import Learned, dial, in_order, personalize
 from ipse.methods.context_steering import ContextSteering
 from ipse.methods.costeer import Costeer
@@ -22,9 +23,11 @@ from ipse.methods.dense import Dense
 from ipse.methods.facets import Facets
 from ipse.methods.full import Full
 from ipse.methods.hybrid import Hybrid
+from ipse.methods.hypernetwork import Hypernetwork
 from ipse.methods.ia3 import Ia3
 from ipse.methods.lamp import Lamp
 from ipse.methods.memory import Memory
+from ipse.methods.pieces import Pieces
 from ipse.methods.plora import Plora
 from ipse.methods.profile import Profile
 from ipse.methods.random import Random
@@ -35,6 +38,7 @@ from ipse.methods.steps import finish, finish_all
 from ipse.methods.style_vector import StyleVector
 from ipse.methods.user_adapter import UserAdapter
 from ipse.methods.user_identifier import UserIdentifier
+from ipse.methods.user_prefix import UserPrefix
 from ipse.spec import read_settings, write_settings
 
 __all__ = [
@@ -56,15 +60,18 @@ __all__ = [
 METHODS: dict[str, type[Method]] = {
     "amulet": Amulet,
     "bm25": Bm25,
+    "collaborative": Collaborative,
     "context-steering": ContextSteering,
     "costeer": Costeer,
     "dense": Dense,
     "facets": Facets,
     "full": Full,
     "hybrid": Hybrid,
+    "hypernetwork": Hypernetwork,
     "ia3": Ia3,
     "lamp": Lamp,
     "memory": Memory,
+    "pieces": Pieces,
     "plora": Plora,
     "profile": Profile,
     "random": Random,
@@ -74,6 +81,7 @@ METHODS: dict[str, type[Method]] = {
     "style-vector": StyleVector,
     "user-adapter": UserAdapter,
     "user-identifier": UserIdentifier,
+    "user-prefix": UserPrefix,
 }
 
 PRESETS: dict[str, str] = {
@@ -85,6 +93,7 @@ PRESETS: dict[str, str] = {
     "linear-alignment": "context-steering:influence=2.0",
     "oppu": "user-adapter:modules=q v,dropout=0.05,rate=0.0001,batch=16,clip=0.3,"
     "task=modules=q v;dropout=0.05;rate=0.0001;batch=16;clip=0.3",
+    "uem": "user-prefix:form=each,history=10,records=11,instruction=20",
 }
 """Papers and variants that differ in settings only, each a composition under a name of its own."""
 

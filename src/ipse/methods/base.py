@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from ipse.errors import UsageError
-from ipse.lm import Cut, Embed, FitSteering, Hidden, Hold, Likelihood, Train, Write
+from ipse.lm import Cut, Embed, FitSteering, Hidden, Hold, Inputs, Kept, Likelihood, Train, Write
 from ipse.plan import Plan
 from ipse.records import Use, User
 from ipse.state import State
@@ -27,11 +27,13 @@ __all__ = ["LEVELS", "Ask", "Base", "Learning", "Level", "Method", "Steps"]
 Level = Literal["input", "model", "objective"]
 LEVELS: tuple[Level, ...] = ("input", "model", "objective")
 
-Base = Literal["", "lm", "embedder"]
-"""What a method's states are made with: nothing, the language model, or the embedder."""
+Base = Literal["", "lm", "embedder", "both"]
+"""What a method's states are made with: nothing, the language model, the embedder, or both."""
 
-Ask: TypeAlias = Embed | Cut | Hidden | Hold | FitSteering | Likelihood | Train | Write | Plan
-"""What a method may yield; it is sent vectors, a cut text, scores, what was learned,
+Ask: TypeAlias = (
+    Embed | Cut | Hidden | Hold | Inputs | Kept | FitSteering | Likelihood | Train | Write | Plan
+)
+"""What a method may yield; it is sent vectors, arrays, a cut text, scores, what was learned,
 or a reply."""
 
 Result = TypeVar("Result")

@@ -7,8 +7,12 @@ search, through strictly earlier records only. This file knows no job's settings
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ipse.errors import InvalidPlan, unknown
 from ipse.job import MODULES, Example, Job, Module, Trained
@@ -23,6 +27,7 @@ from ipse.state import State
 __all__ = [
     "adapted",
     "examples",
+    "half",
     "learnable",
     "modules",
     "others",
@@ -157,6 +162,14 @@ def pointing(shared: State | None) -> State | None:
     if shared.artifact is None:
         raise InvalidPlan("weights are named by the store: keep the state before it is enrolled in")
     return State(facts={"adapter": shared.artifact})
+
+
+def half(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Give weights in half the bytes."""
+    return {
+        name: array if name == "scale" else array.astype(np.float16)
+        for name, array in arrays.items()
+    }
 
 
 def adapted(plan: Plan, *adapters: Adapter) -> Plan:

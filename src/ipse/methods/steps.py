@@ -7,7 +7,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ipse.lm import LM, Cut, Embed, FitSteering, Hidden, Hold, Likelihood, Progress, Train, Write
+from ipse.lm import (
+    LM,
+    Cut,
+    Embed,
+    FitSteering,
+    Hidden,
+    Hold,
+    Inputs,
+    Kept,
+    Likelihood,
+    Progress,
+    Train,
+    Write,
+)
 from ipse.methods.base import Ask, Steps
 from ipse.plan import Plan
 
@@ -76,16 +89,28 @@ def _answer(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[in
         for place, embed in embeds.items():
             answers[place] = vectors[start : start + len(embed.texts)]
             start += len(embed.texts)
-    for place, ask in asked.items():
-        if isinstance(ask, Cut):
-            answers[place] = lm.cut(ask.text, ask.limit)
-        elif isinstance(ask, Hidden):
-            answers[place] = lm.hidden(ask)
-        elif isinstance(ask, Hold):
-            answers[place] = lm.hold(ask.arrays)
-        elif isinstance(ask, FitSteering):
-            answers[place] = lm.fit_steering(ask)
-    return answers
+    return answers | {place: _alone(ask, lm) for place, ask in asked.items() if _is_alone(ask)}
+
+
+def _is_alone(ask: Ask) -> bool:
+    return isinstance(ask, Cut | Hidden | Hold | Inputs | Kept | FitSteering)
+
+
+def _alone(ask: Ask, lm: LM) -> Any:
+    """Answer what is never asked together with others."""
+    match ask:
+        case Cut():
+            return lm.cut(ask.text, ask.limit)
+        case Hidden():
+            return lm.hidden(ask)
+        case Hold():
+            return lm.hold(ask.arrays)
+        case Inputs():
+            return lm.inputs(ask)
+        case Kept():
+            return lm.arrays(ask.name)
+        case FitSteering():
+            return lm.fit_steering(ask)
 
 
 def _written(asked: dict[int, Ask], lm: LM, progress: Progress | None) -> dict[int, Any]:

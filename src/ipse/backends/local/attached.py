@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ipse.backends.local.lora import Lora, Weighted, read_lora
 from ipse.backends.local.network import Network
+from ipse.backends.local.pieces import assembled
 from ipse.errors import BackendFailure, InvalidPlan, IpseError, Unknown, UsageError
 from ipse.lm import Loader
 from ipse.plan import Steering, Stream
@@ -256,7 +257,7 @@ class Attachments:
         if own:
             arrays = {**arrays, **self.arrays(kind, own)}
         if kind == "adapter":
-            return read_lora(arrays, name, self._network)
+            return read_lora(assembled(arrays, name), name, self._network)
         default = "prefix" if kind == "prefix" else "vector"
         part = name.partition("/")[2] or default
         if part not in arrays:
@@ -297,4 +298,5 @@ class Attachments:
         if kind not in ("adapter", "start") or not part:
             return arrays
         head = f"{part}/"
-        return {key.removeprefix(head): value for key, value in arrays.items() if head in key}
+        named = ((key, value) for key, value in arrays.items() if key.startswith(head))
+        return {key.removeprefix(head): value for key, value in named}

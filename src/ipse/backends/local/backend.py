@@ -24,6 +24,7 @@ from ipse.backends.local.hidden import hidden
 from ipse.backends.local.loop import Loop
 from ipse.backends.local.memory import keep_freed_memory
 from ipse.backends.local.model import Dtype, LanguageModel, load_model, weight_files
+from ipse.backends.local.module_inputs import module_inputs
 from ipse.backends.local.requests import Mailbox, Place, Request
 from ipse.backends.local.scoring import score
 from ipse.backends.local.steering import fit_steering
@@ -32,7 +33,7 @@ from ipse.backends.local.weights import EMBEDDED, content_hash, embedded_gguf, l
 from ipse.cache import Cache
 from ipse.errors import BackendFailure, InvalidPlan, UsageError, unknown
 from ipse.job import Job, Trained
-from ipse.lm import FitSteering, Hidden, Loader, Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
 
 __all__ = ["LocalBackend"]
@@ -186,6 +187,11 @@ class LocalBackend:
         require(self, ask.plans, "hidden")
         return hidden(self._place, ask)
 
+    def inputs(self, ask: Inputs) -> Mapping[str, NDArray[np.float32]]:
+        """Give what modules read on average: by path, (inputs,)."""
+        require(self, ask.plans, "hidden")
+        return module_inputs(self._place, ask)
+
     def fit_steering(self, ask: FitSteering) -> NDArray[np.float32]:
         """Train a steering vector from preference pairs, (hidden,)."""
         require(self, ask.plans, "fit_steering")
@@ -249,11 +255,11 @@ class LocalBackend:
             if name not in self._places:
                 keep_freed_memory()
                 model = self._load(name)
-                attachments = Attachments(model.core, self._arrays, self.limits.attached)
+                attachments = Attachments(model.core, self.arrays, self.limits.attached)
                 self._places[name] = Place(model, attachments, self.limits.kept)
             return self._places[name]
 
-    def _arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
+    def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
         """Give the arrays of a name: those held here, or those of a store."""
         held = self._held.get(name)
         if held is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
@@ -140,6 +141,11 @@ class Network:
         """Where the weights are."""
         return self._embedding.device
 
+    @cached_property
+    def embedding_norm(self) -> float:
+        """How long the embedding of a token is on average."""
+        return float(torch.linalg.vector_norm(self._embedding.float(), dim=-1).mean())
+
     def inputs(self, part: Part) -> int:
         """Give how many inputs a module has."""
         return self._layers[part.layer].products[part.site].weight.shape[1]
@@ -212,7 +218,8 @@ class Network:
         if torch.is_grad_enabled() and self._is_silu:
             return gated(gate_up)
         gate, up = gate_up.chunk(2, dim=-1)  # (tokens, intermediate) each
-        return self._act(gate) * up
+        y: Tensor = self._act(gate) * up
+        return y
 
     def _norm(self, x: Tensor, scale: Tensor) -> Tensor:
         if torch.is_grad_enabled():

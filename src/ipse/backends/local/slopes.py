@@ -58,7 +58,8 @@ class _Normed(torch.autograd.Function):
         inverse = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)  # (tokens, 1)
         inverse = inverse.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
         ctx.save_for_backward(x, inverse, scale)
-        return (wide * inverse).to(x.dtype).mul_(scale)
+        y: Tensor = (wide * inverse).to(x.dtype).mul_(scale)
+        return y
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:

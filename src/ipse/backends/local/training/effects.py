@@ -39,7 +39,7 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class LowRank:
-    """A low-rank term at some lines: `scale * B (A x + c)`.
+    """A low-rank term at some lines: `scale * B (A x + c)`, each block's perhaps behind a gate.
 
     Attributes:
         lines: The lines.
@@ -49,6 +49,8 @@ class LowRank:
         c: What is added between the two, (lines, ranks) or (ranks,); None is nothing.
         keep: Which inputs are not left out, (lines, in); None is all of them.
         kept: The share of those, by which they are divided.
+        gates: `g` of each block, (blocks, in): what it adds is multiplied by `sigmoid(x . g)`;
+            None leaves it as it is.
     """
 
     lines: slice
@@ -58,11 +60,16 @@ class LowRank:
     c: Tensor | None = None
     keep: Tensor | None = None
     kept: float = 1.0
+    gates: Tensor | None = None
 
     @property
     def tensors(self) -> tuple[Tensor | None, ...]:
-        """What may have a gradient: `A`, `c`, then the blocks."""
-        return (self.a, self.c, *(block.b for block in self.blocks))
+        """What may have a gradient: `A`, `c`, the gates, then the blocks."""
+        return (self.a, self.c, self.gates, *(block.b for block in self.blocks))
+
+    def opens(self, x: Tensor) -> Tensor | None:
+        """Give how far each block's gate is open at the term's lines, (lines, blocks)."""
+        return None if self.gates is None else torch.sigmoid(x[self.lines] @ self.gates.T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +97,7 @@ class Effect:
         prefixes: A soft prompt for each row, (places, hidden); empty where none is learned.
     """
 
-    low_rank: Mapping[At, LowRank] = field(default_factory=dict)
+    low_rank: Mapping[At, Sequence[LowRank]] = field(default_factory=dict)
     factors: Mapping[At, Sequence[Factor]] = field(default_factory=dict)
     prefixes: Sequence[Tensor] = ()
 
@@ -116,7 +123,7 @@ class Effects:
         """Do it, as `network.Extra` says."""
         at = (layer, site)
         terms = _attached(self._frozen, layer, site)
-        terms += [effect.low_rank[at] for effect in self._learned if at in effect.low_rank]
+        terms += [term for effect in self._learned for term in effect.low_rank.get(at, ())]
         if terms:
             tensors = [tensor for term in terms for tensor in term.tensors]
             y = _LowRank.apply(x, y, terms, *tensors)  # type: ignore[no-untyped-call]
@@ -167,8 +174,9 @@ class _LowRank(torch.autograd.Function):
             h = _inputs(term, x) @ term.a.T  # (lines, ranks)
             if term.c is not None:
                 h += term.c
-            for block in term.blocks:
-                y[term.lines, block.outputs].addmm_(h[:, block.ranks], block.b.T, alpha=term.scale)
+            passed = _passed(term, h, term.opens(x))
+            for block, some in zip(term.blocks, passed, strict=True):
+                y[term.lines, block.outputs].addmm_(some, block.b.T, alpha=term.scale)
             between.append(h)
         ctx.terms = terms
         ctx.save_for_backward(x, *between)
@@ -194,6 +202,17 @@ def _backward(
     for block in term.blocks:
         up[:, block.ranks] = slope[:, block.outputs] @ block.b
     up *= term.scale
+    opens = term.opens(x)
+    passed = _passed(term, h, opens)
+    gates = None
+    if opens is not None and term.gates is not None:
+        sums = [(up[:, b.ranks] * h[:, b.ranks]).sum(1) for b in term.blocks]
+        shut = torch.stack(sums, dim=1) * opens * (1 - opens)  # the gradient at x . g
+        for i, block in enumerate(term.blocks):
+            up[:, block.ranks] *= opens[:, i : i + 1]
+        if below is not None:
+            below[term.lines].addmm_(shut, term.gates)
+        gates = shut.T @ x[term.lines] if wanted[2] else None
     if below is not None:
         if term.keep is None:
             below[term.lines].addmm_(up, term.a)
@@ -202,12 +221,19 @@ def _backward(
     found: list[Tensor | None] = [
         up.T @ _inputs(term, x) if wanted[0] else None,
         up if wanted[1] else None,
+        gates,
     ]
-    for block, is_wanted in zip(term.blocks, wanted[2:], strict=True):
-        found.append(
-            _outer(slope[:, block.outputs], h[:, block.ranks], term.scale) if is_wanted else None
-        )
+    for block, some, is_wanted in zip(term.blocks, passed, wanted[3:], strict=True):
+        found.append(_outer(slope[:, block.outputs], some, term.scale) if is_wanted else None)
     return found
+
+
+def _passed(term: LowRank, h: Tensor, opens: Tensor | None) -> list[Tensor]:
+    """Give what of `A x + c` reaches each block, (lines, ranks) each."""
+    parts = [h[:, block.ranks] for block in term.blocks]
+    if opens is None:
+        return parts
+    return [part * opens[:, i : i + 1] for i, part in enumerate(parts)]
 
 
 def _outer(slope: Tensor, h: Tensor, scale: float) -> Tensor:

@@ -76,7 +76,7 @@ class LowRankWeights:
                 for i, home in enumerate(homes)
             ]
             c = None if theirs is None else theirs @ pieces[_joint(at, "lora_P")].T
-            terms[at] = LowRank(
+            term = LowRank(
                 lines.lines,
                 pieces[_joint(at, "lora_A")],
                 blocks,
@@ -85,6 +85,7 @@ class LowRankWeights:
                 self._keep(lines, homes[0].inputs),
                 1 - self._learn.dropout,
             )
+            terms[at] = (term,)
         return Effect(terms)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
