@@ -146,7 +146,8 @@ def _result(name: str, found: Found) -> str:
         return f"Not measured in the standard grid: {LEFT_OUT[name]}."
     body = [
         [
-            f"{table['task']}, {METRICS[table['metrics'][0]].title}",
+            f"{table['task']}, {METRICS[table['metrics'][0]].title}"
+            + (f", `{row['method']}`" if row["method"] != name else ""),
             estimated(row["scores"][table["metrics"][0]]),
             interval(row["gain"]),
             interval(row["personal"]),

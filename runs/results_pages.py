@@ -37,9 +37,10 @@ def tables(found: Found) -> Iterator[tuple[Mapping[str, Any], str]]:
 
 
 def own_rows(found: Found, method: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Give a method's row in every table, with the table."""
-    every = ((table, row) for table, _ in tables(found) for row in table["rows"])
-    return [(table, row) for table, row in every if row["method"] == method]
+    """Give a method's row in every table, with the table; other settings where there are none."""
+    every = [(table, row) for table, _ in tables(found) for row in table["rows"]]
+    exact = [(table, row) for table, row in every if row["method"] == method]
+    return exact or [(t, row) for t, row in every if row["method"].startswith(f"{method}:")]
 
 
 def nats_rows(found: Found) -> Mapping[str, Any]:

@@ -68,7 +68,8 @@ GRIDS = {
     ),
 }
 
-SHARED = "shared-adapter"
+SHARED = "shared-adapter:records=10"
+_OWN = "user-adapter:task=records=10"
 
 MORE = {
     "authors": Grid(("authors:items=1",), _METHODS, measures=("nats",), people=12),
@@ -79,12 +80,13 @@ MORE = {
             "hybrid",
             SHARED,
             f"recent+{SHARED}",
-            "user-adapter",
-            "user-adapter:gate=false",
-            "recent+user-adapter:gate=false",
+            _OWN,
+            f"recent+{_OWN}",
+            "steer",
+            "style-vector",
         ),
         measures=("nats",),
-        people=10,
+        people=8,
         batch=1000,  # everybody learns together
     ),
 }
