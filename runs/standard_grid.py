@@ -69,7 +69,7 @@ GRIDS = {
 }
 
 SHARED = "shared-adapter:records=10"
-_OWN = "user-adapter:task=records=10"
+_OWN = "user-adapter:records=40,task=records=10"
 
 MORE = {
     "authors": Grid(("authors:items=1",), _METHODS, measures=("nats",), people=12),
@@ -86,7 +86,7 @@ MORE = {
             "style-vector",
         ),
         measures=("nats",),
-        people=8,
+        people=6,
         batch=1000,  # everybody learns together
     ),
 }
