@@ -131,12 +131,15 @@ class Head:
     """The head of a model of `transformers`, as our loss wants it."""
 
     def __init__(self, weight: Tensor) -> None:
+        """Take the weight, (vocab, hidden)."""
         self._weight = weight
 
     def logits(self, x: Tensor) -> Tensor:
+        """Give logits, (tokens, vocab)."""
         return torch.nn.functional.linear(x, self._weight)
 
     def from_logits(self, slope: Tensor) -> Tensor:
+        """Carry their gradient back, (tokens, hidden)."""
         return slope @ self._weight
 
 

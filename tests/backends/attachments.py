@@ -25,6 +25,27 @@ def lora(
     return arrays
 
 
+def scales(core: Any, seed: int, modules: tuple[str, ...] = ALL) -> dict[str, NDArray]:
+    """Make up factors that change what the model says."""
+    chance = np.random.default_rng(seed)
+    return {
+        f"{module}.scales": chance.normal(1, 0.4, part.outputs.stop - part.outputs.start).astype(
+            "f4"
+        )
+        for module, part in core.parts.items()
+        if module.endswith(modules)
+    }
+
+
+def between(core: Any, seed: int, rank: int, modules: tuple[str, ...] = ALL) -> dict[str, NDArray]:
+    """Make up an adapter with something between its two matrices."""
+    chance = np.random.default_rng(seed)
+    arrays = lora(core, seed, rank, modules)
+    for key in [key for key in arrays if key.endswith("lora_A")]:
+        arrays[key.replace("lora_A", "lora_C")] = chance.standard_normal(rank, np.float32)
+    return arrays
+
+
 class Shelf:
     """A loader with a few things on it; counts what is taken."""
 
@@ -34,6 +55,9 @@ class Shelf:
             "a": lora(core, 1, 4),
             "b": lora(core, 2, 2, ("q_proj", "v_proj")),
             "c": lora(core, 3, 7, ("o_proj", "down_proj")),
+            "scales": scales(core, 5),
+            "few scales": scales(core, 6, ("k_proj", "up_proj")),
+            "between": between(core, 4, 3, ("q_proj", "k_proj", "down_proj")),
             "several": {f"x/{k}": v for k, v in lora(core, 1, 4).items()},
             "up": {k: v for k, v in lora(core, 4, 4).items() if k.endswith("q_proj.lora_B")},
             "soft": {"prefix": chance.standard_normal((5, core.hidden)).astype(np.float32)},

@@ -49,6 +49,8 @@ PLANS = [
     with_(ask("School?", temperature=1.0, seed=3), adapters=(Adapter("b", 0.7),)),
     with_(ask("Water and plastic " * 5), adapters=(Adapter("b", 0.5), Adapter("c"), Adapter("a"))),
     with_(ask("Homework"), prefix="soft"),
+    with_(ask("Reason"), adapters=(Adapter("scales", 0.6),)),
+    with_(ask("Reasons?"), adapters=(Adapter("between"), Adapter("few scales"), Adapter("b"))),
     with_(ask("Freedom"), steering=(Steering("way", 0, 0.5), Steering("way/other", 1, -0.4, -1))),
     with_(
         ask("All of it", temperature=0.8, top_p=0.9, seed=5),
@@ -135,6 +137,7 @@ def test_generate_is_the_slow_generate(lm):
 ZERO = [
     {"adapters": (Adapter("a", 0.0),)},
     {"adapters": (Adapter("a"), Adapter("a", -1.0))},
+    {"adapters": (Adapter("scales"), Adapter("between", 0.0), Adapter("scales", -1.0))},
     {"steering": (Steering("way", 0, 0.0),)},
     {"steering": (Steering("way", 1, 0.8), Steering("way", 1, -0.8))},
 ]
@@ -147,7 +150,7 @@ def test_what_cancels_is_the_base(lm, nothing):
     same(lm.score([plan], ["Because"]), lm.score([BASE], ["Because"]))
 
 
-@pytest.mark.parametrize("plan", PLANS[:7])
+@pytest.mark.parametrize("plan", PLANS[:9])
 def test_contrast_of_equal_streams_is_the_stream(lm, plan):
     alone = lm.generate([plan])[0].text
     for fusion in (Fusion("linear", (1.7, -0.7)), Fusion("contrast", (2.5, 1.0))):
