@@ -28,10 +28,12 @@ class LearnedGates:
 
     Attributes:
         places: No soft prompt is learned.
+        by_row: All rows are changed alike.
         parameters: What changes: all gates end to end.
     """
 
     places: int = 0
+    by_row: bool = False
 
     def __init__(self, learn: Gates, network: Network, start: Mapping[str, NDArray[Any]]) -> None:
         """Begin with every gate half open.

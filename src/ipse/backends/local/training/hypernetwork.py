@@ -31,10 +31,12 @@ class LearnedHypernetwork:
 
     Attributes:
         places: No soft prompt is learned.
+        by_row: Rows are changed by their line of the table.
         parameters: What changes.
     """
 
     places: int = 0
+    by_row: bool = True
 
     def __init__(
         self,

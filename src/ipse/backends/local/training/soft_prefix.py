@@ -27,8 +27,11 @@ class LearnedPrefix:
 
     Attributes:
         places: The places of a soft prompt.
+        by_row: Each row has a soft prompt of its own.
         parameters: What changes.
     """
+
+    by_row: bool = True
 
     def __init__(
         self,
