@@ -73,6 +73,12 @@ _OWN = "user-adapter:records=40,task=records=10"
 
 MORE = {
     "authors": Grid(("authors:items=1",), _METHODS, measures=("nats",), people=12),
+    "steering": Grid(
+        ("ukpconvarg-reason:items=3",),
+        ("recent", "steer", "style-vector"),
+        measures=("nats",),
+        people=12,
+    ),
     "adapters": Grid(
         ("ukpconvarg-reason:items=4",),
         (
@@ -82,15 +88,14 @@ MORE = {
             f"recent+{SHARED}",
             _OWN,
             f"recent+{_OWN}",
-            "steer",
-            "style-vector",
         ),
         measures=("nats",),
         people=6,
         batch=1000,  # everybody learns together
     ),
 }
-"""What `--all` runs besides: the authors in a quarter of an hour, methods that train in two."""
+"""What `--all` runs besides: the authors and the vectors in a quarter of an hour each, the methods
+that train weights in an hour."""
 
 
 def main() -> None:
