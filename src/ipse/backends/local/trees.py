@@ -85,13 +85,13 @@ class Forest:
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend, as `network.Attend` says."""
         del layer
+        sizes = [len(tree.ids) for tree in self.trees]
         found = []
-        for start, tree in zip(self.starts, self.trees, strict=True):
-            lines = slice(start, start + len(tree.ids))
+        # Split, not sliced: the gradients of slices would each be written into zeros of full size.
+        parts = zip(*(torch.split(each, sizes) for each in (q, k, v)), strict=True)
+        for tree, heads in zip(self.trees, parts, strict=True):
             each = functional.scaled_dot_product_attention(
-                q[lines].transpose(0, 1)[None],  # (1, heads, nodes, width)
-                k[lines].transpose(0, 1)[None],
-                v[lines].transpose(0, 1)[None],
+                *(part.transpose(0, 1)[None] for part in heads),  # (1, heads, nodes, width)
                 attn_mask=tree.sees,
                 enable_gqa=True,
             )
