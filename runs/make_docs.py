@@ -57,6 +57,7 @@ _NEEDS = {
     "fit_steering": "a model that can be trained",
     "steering": "a model that can be steered",
     "adapters": "a model that can be trained and takes adapters",
+    "prefix": "a model that can be trained and takes soft prompts",
 }
 _HTTP = {
     "embed": "with an embedding model",
@@ -64,6 +65,7 @@ _HTTP = {
     "fusion": "no",
     "steering": "no",
     "adapters": "no",
+    "prefix": "no",
 }
 
 
@@ -179,10 +181,11 @@ def _methods_table(found: Mapping[str, Any], folder: str) -> str:
         asked = asks(cls)
         needs = [words for need, words in _NEEDS.items() if need in asked]
         http = [words for need, words in _HTTP.items() if need in asked]
+        over = "no" if "no" in http else ", ".join(http) or "yes"
         row = next((row for _, row in own_rows(found, name)), None)
         lines.append(
             f"| [{name}]({folder}{name}.md) | {cls.level} | {', '.join(needs) or 'records only'} "
-            f"| {cls.stores} | {'no' if 'no' in http else ', '.join(http) or 'yes'} | {_score(row)} "
+            f"| {cls.stores} | {over} | {_score(row)} "
             f"| {_short(row['personal']).strip() if row else ''} |"
         )
     return "\n".join(lines)
