@@ -59,6 +59,7 @@ _NEEDS = {
     "fit_steering": "a model that can be trained",
     "steering": "a model that can be steered",
     "adapters": "a model that can be trained and takes adapters",
+    "prefix": "a model that can be trained and takes soft prompts",
 }
 _HTTP = {
     "embed": "with an embedding model",
@@ -66,6 +67,7 @@ _HTTP = {
     "fusion": "no",
     "steering": "no",
     "adapters": "no",
+    "prefix": "no",
 }
 
 
