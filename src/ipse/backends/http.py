@@ -1,7 +1,6 @@
-"""The http backend: any OpenAI-compatible server.
+"""The http backend: any OpenAI-compatible server; it is sent no user id.
 
-It sends messages and sampling, never a user id. Cutting and scoring need a server that tokenizes
-and gives the log-probabilities of a prompt, such as vLLM; whether it does is asked once.
+It cuts and scores only with a server that tokenizes and gives the log-probabilities of a prompt.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What a stream attaches to the model, by name: adapters, a prefix, steering vectors.
 
-Arrays come from whoever opened the store, are made into tensors off the step loop, and stay in
-memory up to a bound: the least recently used goes first, and nothing that is in use.
+Arrays are made into tensors off the step loop. The least recently used go first; none in use does.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ from ipse.plan import Steering, Stream
 
 __all__ = ["Attached", "Attachments", "shape_key"]
 
-_Key: TypeAlias = tuple[str, str, str]
-"""What it is, its name, and the name of what joins it, or ""."""
+_Key: TypeAlias = tuple[str, str, str]  # what it is, its name, and that of what joins it, or ""
 
 
 @dataclass(frozen=True, eq=False)

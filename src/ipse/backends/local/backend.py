@@ -150,7 +150,8 @@ class LocalBackend:
         mailbox: Mailbox = SimpleQueue()
         drawn = [answers(model, plan) for plan in plans]
         requests = [self._request(answer, mailbox) for group in drawn for answer in group]
-        for done, _ in enumerate(self._finished(requests, mailbox), 1):
+        ended = (one for one, piece in self._letters(requests, mailbox) if piece is None)
+        for done, _ in enumerate(ended, 1):
             if on_progress:
                 on_progress(done, len(requests))
         return [reply(group) for group in drawn]
@@ -160,13 +161,11 @@ class LocalBackend:
         require(self, [plan], "stream")
         mailbox: Mailbox = SimpleQueue()
         answer = answers(self._language_model(), plan)[0]
-        return self._pieces([self._request(answer, mailbox)], mailbox)
+        letters = self._letters([self._request(answer, mailbox)], mailbox)
+        return (piece for _, piece in letters if piece is not None)
 
     def score(
-        self,
-        plans: Sequence[Plan],
-        targets: Sequence[str],
-        on_progress: Progress | None = None,
+        self, plans: Sequence[Plan], targets: Sequence[str], on_progress: Progress | None = None
     ) -> list[Score]:
         """Give the log-probability of each target as the answer to its plan.
 
@@ -205,14 +204,12 @@ class LocalBackend:
     ) -> list[Trained]:
         """Learn every job, many in one batch; each gets what it would get alone.
 
-        What is learned is kept in memory up to a bound, so the same job is learned once; answers
-        go on between passes. Of no stream is another model than the backend's own taught.
+        What is learned stays in memory up to a bound: the same job is learned once.
 
         Args:
             jobs: The jobs.
             on_progress: Told how many examples were learned from, and of how many at most.
-            scratch: A folder to keep what is half done in: the same jobs go on from there, to the
-                same bits. Whoever deletes what is in it is obeyed: it is not written again.
+            scratch: A folder for what is half done: the same jobs go on from there.
 
         Returns:
             What was learned, one a job.
@@ -228,20 +225,10 @@ class LocalBackend:
         """Keep the first `limit` tokens of a text by the language model's own tokenizer."""
         return self._language_model().cut(text, limit)
 
-    def _finished(self, requests: Sequence[Request], mailbox: Mailbox) -> Iterator[Request]:
-        """Run requests, and give each as it is done; the first error ends them all."""
-        for request, piece in self._letters(requests, mailbox):
-            if piece is None:
-                yield request
-
-    def _pieces(self, requests: Sequence[Request], mailbox: Mailbox) -> Iterator[str]:
-        for _, piece in self._letters(requests, mailbox):
-            if piece is not None:
-                yield piece
-
     def _letters(
         self, requests: Sequence[Request], mailbox: Mailbox
     ) -> Iterator[tuple[Request, str | None]]:
+        """Run requests, and give what comes of each; the first error ends them all."""
         left = len(requests)
         self._loop.submit(requests)
         try:
