@@ -89,11 +89,10 @@ class Forest:
         found = []
         # Split, not sliced: the gradients of slices would each be written into zeros of full size.
         parts = zip(*(torch.split(each, sizes) for each in (q, k, v)), strict=True)
-        for tree, heads in zip(self.trees, parts, strict=True):
+        for tree, part in zip(self.trees, parts, strict=True):
+            queries, keys, values = (each.transpose(0, 1)[None] for each in part)
             each = functional.scaled_dot_product_attention(
-                *(part.transpose(0, 1)[None] for part in heads),  # (1, heads, nodes, width)
-                attn_mask=tree.sees,
-                enable_gqa=True,
-            )
+                queries, keys, values, attn_mask=tree.sees, enable_gqa=True
+            )  # (1, heads, nodes, width)
             found.append(each[0].transpose(0, 1).flatten(1))  # (nodes, heads * width)
         return torch.cat(found)
