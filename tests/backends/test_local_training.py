@@ -98,7 +98,7 @@ def check_served(pico, one: Job, names: list[str]):
     """The held-out examples' tokens get the same nats from training as from serving."""
     place = pico._place()
     network = place.model.core
-    learnable = begin(one, network, pico._arrays(one.start), None)
+    learnable = begin(one, network, pico.arrays(one.start), None)
     rows = rows_of(place, one, one.held_out)
     (read,) = passes(place, [Asked(learnable, row) for row in rows], 2048)
     plans = [adapted(e.stream, name) for e, name in zip(one.held_out, names, strict=True)]
@@ -123,7 +123,7 @@ def test_what_streams_attach_is_there_and_stays_as_it_is(pico):
         "prefix": names["soft"],
         "steering": (Steering(names["way"], 0, 0.5, -2),),
     }
-    before = {name: {k: v.copy() for k, v in pico._arrays(name).items()} for name in names.values()}
+    before = {name: {k: v.copy() for k, v in pico.arrays(name).items()} for name in names.values()}
     plain = job(0, 5)
     for learn in (Lora(rank=2, modules=MODULES), Scales()):
         one = job(0, 5, learn=learn, attached=attached)
@@ -135,7 +135,7 @@ def test_what_streams_attach_is_there_and_stays_as_it_is(pico):
         check_served(pico, replace(one, start=name), [name] * 2)
     for name, arrays in before.items():
         for key, array in arrays.items():
-            np.testing.assert_array_equal(array, pico._arrays(name)[key])
+            np.testing.assert_array_equal(array, pico.arrays(name)[key])
     assert not any(p.requires_grad for p in pico._language_model().network.parameters())
 
 
