@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from _bench import arguments, report, seconds
 from _models import MODULES, QUESTION, ratio, rounds
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
-from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+from transformers import AutoModelForCausalLM, PrinterCallback, Trainer, TrainingArguments
 from transformers.utils import logging
 
 from ipse.backends.local import LocalBackend
@@ -37,16 +37,18 @@ from ipse.job import Example, Job, Lora, Schedule
 from ipse.plan import Plan
 
 TOKENS = 64
+WORDS = ("Now", "Please", "So", "Well")
 RATE = 1e-3
 TEXT = "It shows that a school which lets people choose what they wear keeps them free to be. " * 8
 
 
 @dataclass(frozen=True)
 class Texts:
-    """A person's rows as tokens: (rows, 64) of input, and how many of them are the prompt."""
+    """A person's rows as tokens, and how often they are learned from."""
 
-    ids: Tensor
-    prompt: int
+    ids: Tensor  # (rows, tokens)
+    prompt: int  # how many of the tokens
+    updates: int
 
 
 def main() -> None:
@@ -55,69 +57,70 @@ def main() -> None:
     updates, repeats = (1, 1) if options.quick else (2, 5)
     figures: dict[str, float] = {}
     units: dict[str, str] = {}
+    lm = LocalBackend()
     for people, rows in sizes:
-        name = f"{people}x{rows}"
-        calls = contestants(people, rows, updates)
+        size = f"{people}x{rows}"
+        jobs = [job(lm, person, rows, updates) for person in range(people)]
+        texts = [tokens(lm, each) for each in jobs]
+        whos = ["joint", "loop", *(["trainer"] if size == "8x1" else [])]
+        calls = {who: contestant(who, jobs, texts) for who in whos}
         for call in calls.values():
             call()  # the first time allocates
-        found = rounds({f"{who} {name}": call for who, call in calls.items()}, repeats)
-        for who in ("loop", "trainer"):
-            if f"{who} {name}" in found:
-                figure = f"joint_over_{who}_{name if who == 'loop' else people}"
-                figures[figure], units[figure] = ratio(
-                    found[f"{who} {name}"], found[f"joint {name}"]
-                )
-        for who in calls:
-            figure = f"peak_{who}_{name}"
-            figures[figure], units[figure] = peak(who, people, rows), "MB"
+        found = rounds({f"{who} {size}": call for who, call in calls.items()}, repeats)
+        for who in whos[1:]:
+            name = f"joint_over_{who}_{size if who == 'loop' else people}"
+            figures[name], units[name] = ratio(found[f"{who} {size}"], found[f"joint {size}"])
+        for who in whos:
+            name = f"peak_{who}_{size}"
+            figures[name], units[name] = peak(who, jobs, texts), "MB"
     packages = ("ipse", "torch", "transformers", "peft")
     report("Learning many people's adapters together", figures, options, packages, units)
 
 
-def contestants(people: int, rows: int, updates: int) -> dict[str, Callable[[], float]]:
-    """Give what is compared: each call gives the seconds for everybody's updates."""
-    calls = {
-        "joint": joint(people, rows, updates),
-        "loop": loop(people, rows, updates),
-    }
-    if (people, rows) == (8, 1):
-        calls["trainer"] = by_trainer(people, rows, updates)
-    return calls
+def job(lm: LocalBackend, person: int, rows: int, updates: int) -> Job:
+    """Give a person's job, whose rows have as many tokens as those of the others."""
+    learn = Lora(rank=8, alpha=16, modules=MODULES)
+    schedule = Schedule(rate=RATE, epochs=updates, batch=rows)
+    examples = tuple(example(lm, f"{WORDS[row]} {QUESTION.format(person)}") for row in range(rows))
+    return Job(learn, examples, schedule=schedule, seed=person)
 
 
-def joint(people: int, rows: int, updates: int) -> Callable[[], float]:
+def example(lm: LocalBackend, question: str) -> Example:
+    """Give a row; what it shares with others is the system message alone."""
+    stream = Plan.ask(question, system="Be brief.").main
+    left = TOKENS - len(lm._language_model().prompt(stream.messages))
+    return Example(stream, lm.cut(TEXT, left).text)
+
+
+def tokens(lm: LocalBackend, given: Job) -> Texts:
+    """Give a job's rows as tokens."""
+    model = lm._language_model()
+    ids, prompts = [], set()
+    for each in given.examples:
+        prompt = model.prompt(each.stream.messages)
+        ids.append([*prompt, *model.tokens(each.target), model.tokenizer.eos_token_id])
+        prompts.add(len(prompt))
+    (prompt,) = prompts  # so that a plain loop needs no padding, which would be slower
+    return Texts(torch.tensor(ids), prompt, given.schedule.epochs)
+
+
+def contestant(who: str, jobs: Sequence[Job], texts: Sequence[Texts]) -> Callable[[], float]:
+    """Give a call that gives the seconds for everybody's updates."""
+    if who == "joint":
+        return joint(jobs)
+    return {"loop": loop, "trainer": by_trainer}[who](texts)
+
+
+def joint(jobs: Sequence[Job]) -> Callable[[], float]:
     """Ours, all together; reading the examples' texts is part of it."""
     lm = LocalBackend()
-    jobs = [job(lm, person, rows, updates) for person in range(people)]
+    lm._language_model()
 
     def call() -> float:
         lm._trainer.clear()
         return seconds(lambda: lm.train(jobs))
 
     return call
-
-
-def job(lm: LocalBackend, person: int, rows: int, updates: int) -> Job:
-    """Give a person's job, whose rows have as many tokens as those of the others."""
-    plan = Plan.ask(QUESTION.format(person), system="Be brief.")
-    left = TOKENS - len(lm._language_model().prompt(plan.main.messages))
-    target = lm.cut(TEXT, left).text
-    learn = Lora(rank=8, alpha=16, modules=MODULES)
-    schedule = Schedule(rate=RATE, epochs=updates, batch=rows)
-    return Job(learn, (Example(plan.main, target),) * rows, schedule=schedule, seed=person)
-
-
-def texts(people: int, rows: int) -> list[Texts]:
-    """Give the same rows as tokens."""
-    lm = LocalBackend()
-    model = lm._language_model()
-    found = []
-    for person in range(people):
-        example = job(lm, person, rows, 1).examples[0]
-        prompt = model.prompt(example.stream.messages)
-        ids = [*prompt, *model.tokens(example.target), model.tokenizer.eos_token_id]
-        found.append(Texts(torch.tensor([ids] * rows), len(prompt)))
-    return found
 
 
 def with_peft() -> Any:
@@ -143,9 +146,9 @@ class Head:
         return slope @ self._weight
 
 
-def loop(people: int, rows: int, updates: int) -> Callable[[], float]:
+def loop(texts: Sequence[Texts]) -> Callable[[], float]:
     """PEFT and a plain loop, one person after another."""
-    model, everybody = with_peft(), texts(people, rows)
+    model = with_peft()
     learned = [p for p in model.parameters() if p.requires_grad]
     head = Head(model.base_model.model.lm_head.weight)
 
@@ -153,7 +156,7 @@ def loop(people: int, rows: int, updates: int) -> Callable[[], float]:
         optimizer = torch.optim.AdamW(learned, RATE, weight_decay=0.01)
         targets = person.ids[:, person.prompt :].reshape(-1)
         weights = torch.full(targets.shape, 1 / len(targets))
-        for _ in range(updates):
+        for _ in range(person.updates):
             states = model.base_model.model.model(person.ids[:, :-1]).last_hidden_state
             chosen = states[:, person.prompt - 1 :].reshape(len(targets), -1)
             weighted_nats(head, chosen, targets, weights)[0].backward()
@@ -161,13 +164,13 @@ def loop(people: int, rows: int, updates: int) -> Callable[[], float]:
             optimizer.step()
             optimizer.zero_grad()
 
-    return lambda: seconds(lambda: [one(person) for person in everybody])
+    return lambda: seconds(lambda: [one(person) for person in texts])
 
 
-def by_trainer(people: int, rows: int, updates: int) -> Callable[[], float]:
+def by_trainer(texts: Sequence[Texts]) -> Callable[[], float]:
     """PEFT and the standard trainer, one person after another."""
     logging.set_verbosity_error()
-    model, everybody = with_peft(), texts(people, rows)
+    model = with_peft()
 
     def one(person: Texts, folder: str) -> None:
         labels = person.ids.clone()
@@ -178,32 +181,35 @@ def by_trainer(people: int, rows: int, updates: int) -> Callable[[], float]:
         ]
         settings = TrainingArguments(
             folder,
-            per_device_train_batch_size=rows,
-            max_steps=updates,
+            per_device_train_batch_size=len(person.ids),
+            max_steps=person.updates,
             learning_rate=RATE,
             report_to=[],
             save_strategy="no",
             logging_strategy="no",
             disable_tqdm=True,
+            dataloader_pin_memory=False,
         )
-        Trainer(model, settings, train_dataset=data).train()
+        trainer = Trainer(model, settings, train_dataset=data)
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
 
     def call() -> float:
         with tempfile.TemporaryDirectory() as folder:
-            return seconds(lambda: [one(person, folder) for person in everybody])
+            return seconds(lambda: [one(person, folder) for person in texts])
 
     return call
 
 
-def peak(who: str, people: int, rows: int) -> float:
+def peak(who: str, jobs: Sequence[Job], texts: Sequence[Texts]) -> float:
     """Give the most memory a contestant takes beside the model, in MB."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measured, (who, people, rows))
+        return pool.apply(measured, (who, jobs, texts))
 
 
-def measured(who: str, people: int, rows: int) -> float:
+def measured(who: str, jobs: Sequence[Job], texts: Sequence[Texts]) -> float:
     """Run a contestant once in this process, and give how far its memory rises, in MB."""
-    call = {"joint": joint, "loop": loop, "trainer": by_trainer}[who](people, rows, 1)
+    call = contestant(who, jobs, texts)
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     before = status("VmRSS")
     call()

@@ -86,7 +86,8 @@ class Lora:
         modules: What is changed, in every layer.
         dropout: The share of a module's inputs that is left out, by chance, while it learns.
         width: The width of each owner's vector; 0 is none.
-        only_owners: Only the owners' vectors learn; all else is as it was at the start.
+        only_owners: Only the owners' vectors learn, and only they come back; all else is as it
+            was at the start.
     """
 
     rank: int = 8
@@ -277,10 +278,12 @@ class Trained:
     """What a job gave.
 
     Attributes:
-        arrays: What was learned, by name.
-        facts: How it went, JSON-able: `updates`, `seconds`, the mean loss of each epoch (`nats`),
-            the held-out examples' before the first and after each (`held_out`), and which epoch's
-            is kept (`best`).
+        arrays: What was learned, by the names of `ipse.lm.Loader`; what owners have by themselves
+            is `owners/<owner>` (width,) beside `<module path>.lora_P` (rank, width), and of the two
+            `lora_C` is made for one who is served: `P p`.
+        facts: How it went, JSON-able: `updates`, `seconds` (the job's share of the work that was
+            done for all), the mean loss of each epoch (`nats`), the held-out examples' before the
+            first and after each (`held_out`), and which epoch's is kept (`best`; 0 is the start).
     """
 
     arrays: Mapping[str, NDArray[np.generic]]

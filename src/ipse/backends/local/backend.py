@@ -191,7 +191,20 @@ class LocalBackend:
         on_progress: Progress | None = None,
         scratch: Path | None = None,
     ) -> list[Trained]:
-        """Learn every job, many in one batch; each gets what it would get alone."""
+        """Learn every job, many in one batch; each gets what it would get alone.
+
+        What is learned is kept in memory up to a bound, so the same job is learned once; answers
+        go on between passes. Of no stream is another model than the backend's own taught.
+
+        Args:
+            jobs: The jobs.
+            on_progress: Told how many examples were learned from, and of how many at most.
+            scratch: A folder to keep what is half done in: the same jobs go on from there, to the
+                same bits. Whoever deletes what is in it is obeyed: it is not written again.
+
+        Returns:
+            What was learned, one a job.
+        """
         require(self, (), "train")
         return self._trainer.train(self._place(), self.base, jobs, on_progress, scratch)
 

@@ -46,6 +46,14 @@ class Learnable(Protocol):
         ...
 
     @property
+    def by_row(self) -> bool:
+        """Whether rows are changed each in its own way: by owner, by lines of a table, by chance.
+
+        Where they are not, what all rows of a pass begin with alike is read once.
+        """
+        ...
+
+    @property
     def parameters(self) -> Mapping[str, Tensor]:
         """What changes: leaves with a gradient, float32, by name."""
         ...

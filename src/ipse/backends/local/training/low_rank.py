@@ -31,6 +31,7 @@ class LowRankWeights:
 
     Attributes:
         places: No soft prompt is learned.
+        by_row: Whether owners or chance tell rows apart.
         parameters: What changes.
     """
 
@@ -51,6 +52,7 @@ class LowRankWeights:
         _check(job, learn)
         self._learn = learn
         self._dtype = network.dtype
+        self.by_row = bool(learn.width or learn.dropout)
         self._homes = find_homes(network, learn.modules)
         shapes = _shapes(self._homes, learn)
         self._layout = Layout(shapes)
@@ -126,14 +128,14 @@ class LowRankWeights:
 
 
 def _check(job: Job, learn: Lora) -> None:
-    if learn.width and not any(example.owner for example in job.examples):
-        raise InvalidJob(
-            f"owners are to have vectors of width {learn.width}, and no example names its owner"
-        )
     if learn.only_owners and not (learn.width and job.start):
         raise InvalidJob(
             "only_owners learns owners' vectors beside weights that are there: it needs a start "
             f"and a width; got start={job.start!r} and width={learn.width}"
+        )
+    if learn.width and not any(example.owner for example in job.examples):
+        raise InvalidJob(
+            f"owners are to have vectors of width {learn.width}, and no example names its owner"
         )
 
 

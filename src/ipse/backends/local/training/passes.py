@@ -10,7 +10,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from ipse.backends.local.attached import Attached
+from ipse.backends.local.attached import Attached, shape_key
 from ipse.backends.local.attention import Span
 from ipse.backends.local.chunks import PLACE, Chunk, inputs, reading_adapters, steer
 from ipse.backends.local.requests import Place
@@ -21,6 +21,9 @@ from ipse.backends.local.training.loss import nats, weighted_nats
 from ipse.backends.local.training.rows import Row
 
 __all__ = ["Asked", "Pass", "passes"]
+
+_WORTH = 4
+"""Tokens that rows have to share for it to be worth while."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +86,13 @@ class Pass:
     def _states(self) -> tuple[Tensor, Tensor]:
         """Run the model; give the states that targets follow from, and the targets."""
         network = self.place.model.core
-        chunks = self._chunks()
+        begins = _begins(self.asked)
+        chunks = self._chunks(begins)
         effects = self._effects(chunks)
         x, places = inputs(network, chunks)
         x = _with_prefixes(x, chunks, effects)
         extra = Effects([effect for _, effect in effects], reading_adapters(chunks))
-        attend = Causal([chunk.span.length for chunk in chunks])
+        attend = Causal([(chunk.span.length, chunk.begin) for chunk in chunks])
         x = network.run(x, places, attend, extra, steer(chunks))
         lines, targets = list[int](), list[int]()
         for asked, chunk in zip(self.asked, chunks, strict=True):
@@ -97,17 +101,17 @@ class Pass:
         where = torch.tensor(lines, device=x.device)
         return x.index_select(0, where), torch.tensor(targets, device=x.device)
 
-    def _chunks(self) -> list[Chunk]:
+    def _chunks(self, begins: Sequence[int]) -> list[Chunk]:
         chunks: list[Chunk] = []
         start = 0
-        for asked, attached in zip(self.asked, self.attached, strict=True):
+        for asked, attached, begin in zip(self.asked, self.attached, begins, strict=True):
             learned, row = asked.learnable.places, asked.row
-            ids = (*(PLACE,) * (learned + row.ahead), *row.ids)
+            ids = (*(PLACE,) * (learned + row.ahead), *row.ids)[begin:]
             steering = [
                 (layer, learned + first, vector)
                 for layer, first, vector in attached.steered(row.prompt)
             ]
-            chunks.append(Chunk(ids, 0, Span(start, len(ids)), attached, steering))
+            chunks.append(Chunk(ids, begin, Span(start, len(ids)), attached, steering))
             start += len(ids)
         return chunks
 
@@ -126,6 +130,29 @@ class Pass:
             )
             found.append((lines, members[0][0].learnable.effect(taken)))
         return found
+
+
+def _begins(asked: Sequence[Asked]) -> list[int]:
+    """Give where each row begins to be read: what rows of a job share is read in the first."""
+    begins: list[int] = []
+    for _, group in groupby(asked, key=lambda each: id(each.learnable)):
+        members = list(group)
+        shared = _shared(members)
+        begins += [0, *[shared] * (len(members) - 1)]
+    return begins
+
+
+def _shared(members: Sequence[Asked]) -> int:
+    """Give how many tokens all rows of a job begin with, before the first that predicts."""
+    first = members[0]
+    stream = first.row.example.stream
+    shapes = {shape_key(each.row.example.stream) for each in members}
+    if len(shapes) > 1 or stream.steering or first.learnable.by_row:
+        return 0
+    most = min(each.row.prompt for each in members) - 1
+    rows = [each.row.ids[:most] for each in members]
+    same = next((i for i, ids in enumerate(zip(*rows, strict=True)) if len(set(ids)) > 1), most)
+    return first.row.ahead + same if same >= _WORTH else 0
 
 
 def _with_prefixes(

@@ -24,10 +24,12 @@ class LearnedScales:
 
     Attributes:
         places: No soft prompt is learned.
+        by_row: All rows are changed alike.
         parameters: What changes: every factor less 1, so that weight decay draws it to 1.
     """
 
     places: int = 0
+    by_row: bool = False
 
     def __init__(self, learn: Scales, network: Network, start: Mapping[str, NDArray[Any]]) -> None:
         """Begin as the start is, or with 1 everywhere.
