@@ -60,7 +60,7 @@ class Hypernetwork(Method):
     stores: ClassVar[str] = "an adapter"
     shared: ClassVar[bool] = True
 
-    people: int = 40
+    people: int = 30
     records: int = 15
     history: int = 30
     match: Match = "output"

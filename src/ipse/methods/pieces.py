@@ -70,10 +70,10 @@ class Pieces(Method):
     shared: ClassVar[bool] = True
     trains: ClassVar[bool] = True
 
-    task: str = "records=8;epochs=1"
+    task: str = "records=6;epochs=1"
     people: int = 25
     sharers: int = field(default=10, metadata={"most": 256})
-    records: int = 12
+    records: int = 10
     k: int = 3
     given: int = 60
     rank: int = 8

@@ -57,7 +57,7 @@ class UserPrefix(Method):
 
     form: SoftForm = "attend"
     history: int = field(default=40, metadata={"most": 40})
-    people: int = 40
+    people: int = 30
     records: int = 15
     match: Match = "both"
     given: int = 60
