@@ -30,8 +30,8 @@ _EVERY = 20.0
 _SHARE = 0.05
 """The most of the time that writing may take."""
 
-_PROGRESS = "progress"
-"""The array that holds JSON: how far each job is, and the hash of all other arrays."""
+_PROGRESS, _CONTENT = "progress", "content"
+"""The arrays that hold how far each job is, as JSON, and the hash of all other arrays."""
 
 _log = logging.getLogger("ipse.local")
 
@@ -82,14 +82,15 @@ class Checkpoint:
         """Take over what is there; say whether anything whole was."""
         try:
             arrays = dict(tensors.read(self.path))
-            told = json.loads(arrays.pop(_PROGRESS).tobytes())
-            if told["content"] != tensors.content_hash(arrays):
+            content = arrays.pop(_CONTENT).tobytes().decode()
+            if content != tensors.content_hash(arrays):
                 raise ValueError("its content is not what was written")
-            for name, progress in told["jobs"].items():
+            told = json.loads(arrays.pop(_PROGRESS).tobytes())
+            known = {name: Progress(**each) for name, each in told.items() if name in self._runs}
+            for name, progress in known.items():
                 head = f"{name}/"
                 state = {k.removeprefix(head): v for k, v in arrays.items() if k.startswith(head)}
-                if name in self._runs:
-                    self._runs[name].restore(state, Progress(**progress))
+                self._runs[name].restore(state, progress)
         except FileNotFoundError:
             return False
         except (StoreFailure, ValueError, KeyError, TypeError) as error:
@@ -100,8 +101,9 @@ class Checkpoint:
 
 def _packed(runs: Mapping[str, Run]) -> dict[str, NDArray[Any]]:
     arrays = {f"{n}/{key}": v for n, run in runs.items() for key, v in run.state().items()}
-    told = {
-        "content": tensors.content_hash(arrays),
-        "jobs": {name: asdict(run.progress) for name, run in runs.items()},
-    }
-    return {**arrays, _PROGRESS: np.frombuffer(json.dumps(told).encode(), np.uint8)}
+    arrays[_PROGRESS] = _bytes(json.dumps({n: asdict(run.progress) for n, run in runs.items()}))
+    return {**arrays, _CONTENT: _bytes(tensors.content_hash(arrays))}
+
+
+def _bytes(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(text.encode(), np.uint8)
