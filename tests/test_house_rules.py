@@ -17,8 +17,20 @@ SOURCE = ROOT / "src" / "ipse"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
-    {"errors", "records", "plan", "job", "state", "lm", "text", "cache", "spec", "meter"},
-    {"retrieval", "tensors", "adapters", "peft_form"},
+    {
+        "errors",
+        "records",
+        "plan",
+        "job",
+        "state",
+        "lm",
+        "text",
+        "cache",
+        "spec",
+        "meter",
+        "preferences",
+    },
+    {"retrieval", "rewards", "tensors", "adapters", "peft_form"},
     {"store", "methods", "backends", "importers"},
     {"engine", "lifecycle", "settings", "ingest", "exporting"},
     {"evaluation", "server"},
