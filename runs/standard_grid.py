@@ -69,6 +69,9 @@ GRIDS = {
 
 SHARED = "shared-adapter:records=10"
 _OWN = "user-adapter:records=40,task=records=10"
+_UNGATED = "user-adapter:records=300,task=records=10,gate=false"
+_PEOPLE = 10
+"""Of whom adapters are learned: half a minute of two cores each."""
 
 MORE = {
     "authors": Grid(("authors:items=1",), _METHODS, measures=("nats",), people=12),
@@ -79,22 +82,47 @@ MORE = {
         people=12,
     ),
     "adapters": Grid(
-        ("ukpconvarg-reason:items=4",),
+        ("ukpconvarg-reason:items=3",),
         (
             "recent",
             "hybrid",
             SHARED,
             f"recent+{SHARED}",
+            f"hybrid+{SHARED}",
             _OWN,
             f"recent+{_OWN}",
+            f"hybrid+{_OWN}",
         ),
-        measures=("nats",),
-        people=6,
+        measures=("nats", "write"),
+        people=_PEOPLE,
         batch=1000,  # everybody learns together
+    ),
+    "together": Grid(
+        ("ukpconvarg-reason:items=3",),
+        (
+            SHARED,
+            "user-identifier:records=10",
+            "ia3:records=10",
+            "plora:records=10,own=20,own_epochs=2",
+            "hypernetwork:records=10",
+            "user-prefix:records=10",
+            "pieces:task=records=10",
+            "collaborative:own=20",
+        ),
+        measures=("nats", "write"),
+        people=_PEOPLE,
+        batch=1000,
+    ),
+    "lengths": Grid(
+        tuple(f"ukpconvarg-reason:items=3,least=100,latest={latest}" for latest in (10, 30, 100)),
+        ("recent", SHARED, f"recent+{SHARED}", _UNGATED, f"recent+{_UNGATED}"),
+        measures=("nats",),
+        people=8,
+        batch=1000,
     ),
 }
 """What `--all` runs besides: the authors and the vectors in a quarter of an hour each, the methods
-that train weights in an hour."""
+that train weights in half an hour each."""
 
 
 def main() -> None:
