@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--only", default="", choices=("", *(GRIDS | MORE)), help="one part anew")
     options = parser.parse_args()
     quick = options.quick
-    lm = open_backend("local", dtype="auto")
+    lm = open_backend("local", dtype="float32")  # the same numbers on every machine
     found: dict[str, Run] = {}
     for name, grid in _chosen(options.all, options.only).items():
         out = OUT / (f"quick-{name}" if quick else name)
