@@ -27,7 +27,7 @@ from ipse.evaluation.ledger import Run, read_run
 from ipse.evaluation.metrics import METRICS
 from ipse.evaluation.run import run
 from ipse.evaluation.tabulate import cells_of, compared, tables
-from ipse.methods import METHODS
+from ipse.methods import METHODS, parse, spec
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "grid.json"
@@ -67,9 +67,10 @@ GRIDS = {
     ),
 }
 
-SHARED = "shared-adapter:records=10"
-_OWN = "user-adapter:records=40,task=records=10"
-_UNGATED = "user-adapter:records=300,task=records=10,gate=false"
+SHARED = spec(parse("shared-adapter:records=10"))
+OWN = spec(parse("user-adapter:records=40,task=records=10"))
+UNGATED = spec(parse("user-adapter:records=300,task=records=10,gate=false"))
+RIVALS = (SHARED, f"recent+{SHARED}", OWN, UNGATED)
 _PEOPLE = 10
 """Of whom adapters are learned: half a minute of two cores each."""
 
@@ -89,9 +90,9 @@ MORE = {
             SHARED,
             f"recent+{SHARED}",
             f"hybrid+{SHARED}",
-            _OWN,
-            f"recent+{_OWN}",
-            f"hybrid+{_OWN}",
+            OWN,
+            f"recent+{OWN}",
+            f"hybrid+{OWN}",
         ),
         measures=("nats", "write"),
         people=_PEOPLE,
@@ -115,7 +116,7 @@ MORE = {
     ),
     "lengths": Grid(
         tuple(f"ukpconvarg-reason:items=3,least=100,latest={latest}" for latest in (10, 30, 100)),
-        ("recent", SHARED, f"recent+{SHARED}", _UNGATED, f"recent+{_UNGATED}"),
+        ("recent", SHARED, f"recent+{SHARED}", UNGATED, f"recent+{UNGATED}"),
         measures=("nats",),
         people=8,
         batch=1000,
@@ -123,6 +124,10 @@ MORE = {
 }
 """What `--all` runs besides: the authors and the vectors in a quarter of an hour each, the methods
 that train weights in half an hour each."""
+
+
+ADAPTERS = ("adapters", "together", "lengths")
+"""Those of them that docs/results/adapters.md shows."""
 
 
 def main() -> None:
@@ -172,20 +177,21 @@ def _kept(one: Run) -> dict[str, Any]:
     found = tables(one)
     drawn = [asdict(replace(table, rows=_nameless(table), records={})) for table in found]
     for table in drawn:
-        _note_over_shared(one, table)
+        _note_versus(one, table)
     verdicts = [table.verdict for table in found]
     minutes = round(_seconds(one) / 60, 1)
     return {"header": one.header, "minutes": minutes, "tables": drawn, "verdicts": verdicts}
 
 
-def _note_over_shared(one: Run, table: dict[str, Any]) -> None:
-    """Say of every method how much better it is than one adapter for everybody."""
+def _note_versus(one: Run, table: dict[str, Any]) -> None:
+    """Say of every method how much better it is than those that adapters have to beat."""
     key = ("task", "model", "measure")
     cells = cells_of([line for line in one.items if all(line[k] == table[k] for k in key)])
+    metric = METRICS[table["metrics"][0]]
     for row in table["rows"]:
-        if (SHARED, "own") in cells and row["method"] != SHARED:
-            metric, own = METRICS[table["metrics"][0]], cells[row["method"], "own"]
-            row["over_shared"] = asdict(compared(metric, own, cells[SHARED, "own"]))
+        rivals = [name for name in RIVALS if (name, "own") in cells and name != row["method"]]
+        own = cells[row["method"], "own"]
+        row["versus"] = {name: asdict(compared(metric, own, cells[name, "own"])) for name in rivals}
 
 
 def _nameless(table: Any) -> tuple[Any, ...]:

@@ -170,10 +170,10 @@ def test_a_past_can_be_cut_to_its_latest_records_with_the_same_people_and_items(
     whole = {p.history.id: p for p in open_task("ukpconvarg-reason:fit=0", root).people(5)}
     short = {p.history.id: p for p in open_task("ukpconvarg-reason:fit=0,latest=3", root).people(5)}
     assert whole.keys() == short.keys()
-    for name, person in short.items():
-        assert person.history.records == whole[name].history.records[-3:]
-        assert person.items == whole[name].items
-        assert len(person.other) == 3
+    for name, one in short.items():
+        assert one.history.records == whole[name].history.records[-3:]
+        assert one.items == whole[name].items
+        assert len(one.other) == 3
     with pytest.raises(UsageError, match="got 0"):
         list(open_task("ukpconvarg-reason:fit=0,least=17", root).people(5))
     assert len(list(open_task("ukpconvarg-reason:fit=0,least=16", root).people(5))) == 5
