@@ -50,6 +50,7 @@ LEFT_OUT = {
             "user-prefix",
         )
     },
+    "cipher": "nobody there edits a draft; `python runs/editors.py` measures those who do",
     "steer": "training takes a minute a person: `python runs/standard_grid.py --only steering`",
     "style-vector": "enrolling takes a quarter of a minute: the same command",
 }
