@@ -40,6 +40,7 @@ LEFT_OUT = {
         name: _TRAINED.format(name)
         for name in (
             "collaborative",
+            "fermi",
             "hypernetwork",
             "ia3",
             "pieces",

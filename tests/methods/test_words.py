@@ -1,17 +1,19 @@
-"""Methods that learn in words: `cipher`, which reads edits, and the phrases that counting finds."""
+"""Methods that learn in words: `cipher`, which reads edits, and `fermi`, which tries prompts."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
-from ipse.lm import Embed, Reply, Write
+from ipse.lm import Embed, Reply, Score, Write
 from ipse.methods import finish, parse
 from ipse.methods.phrases import joined, parts, told, voted
 from ipse.plan import Plan
 from ipse.records import Record, User
+from ipse.state import State
 from tests.people import START, echo
 
 LONG = (
@@ -180,3 +182,104 @@ def test_where_there_are_no_edits_own_answers_stand_in_for_them():
 def test_what_may_not_be_read_is_in_no_phrase():
     hidden = edit(0, "Letter?", uses=frozenset({"train"}))
     assert finish(LEXICAL.enroll(user(hidden), None), echo()) is None
+
+
+OWN = [
+    Record(user="ada", kind="content", input=f"Why {n}?", output="Because I say so.",
+           time=START + timedelta(hours=n))
+    for n in range(6)
+]  # fmt: skip
+
+
+class Liking:
+    """Finds texts likelier under prompts that hold a word, and writes the same prompt each time."""
+
+    def __init__(self, word, proposal="be a parrot"):
+        self.word, self.proposal, self.embed = word, proposal, echo().embed
+        self.asked = []
+
+    def score(self, plans, targets, progress=None):
+        del progress
+        return [
+            Score((-1.0,) if self.word in plan.main.messages[0].content else (-2.0,))
+            for plan, _ in zip(plans, targets, strict=True)
+        ]
+
+    def generate(self, plans, progress=None):
+        self.asked += [plan.main.question for plan in plans]
+        return [Reply(self.proposal) for _ in plans]
+
+
+def prompts(method, person, lm):
+    state = finish(method.enroll(person, None), lm)
+    return [one["prompt"] for one in state.facts["prompts"]]
+
+
+def test_the_prompt_that_makes_own_answers_likeliest_is_read():
+    method, lm = parse("fermi:proposals=list")[0], Liking("ironic")
+    best = prompts(method, user(*OWN), lm)
+    assert "ironic" in best[0]
+    assert not lm.asked
+    state = finish(method.enroll(user(*OWN), None), lm)
+    assert "ironic" in passage(method, user(*OWN), "Why 9?", state)
+
+
+def test_a_list_is_tried_one_by_one_then_in_company():
+    method = parse("fermi:proposals=list,rounds=1,pool=40")[0]
+    tried = prompts(method, user(*OWN), Liking("ironic"))
+    assert any(text != "Be ironic." and text.startswith("Be ironic.") for text in tried)
+
+
+def test_the_model_is_told_what_goes_wrong_and_proposes():
+    method, lm = parse("fermi:rounds=1")[0], Liking("parrot")
+    assert prompts(method, user(*OWN), lm) == ["be a parrot"]
+    assert "One person answers: Because I say so." in lm.asked[-1]
+    assert "But the model answered: be a parrot" in lm.asked[-1]
+
+
+def test_a_prompt_that_does_no_better_than_none_is_not_used():
+    method = parse("fermi:rounds=1")[0]
+    person, lm = user(*OWN), Liking("nothing has this")
+    state = finish(method.enroll(person, None), lm)
+    assert state.facts["prompts"] == []
+    plan = Plan.ask("Why 9?")
+    assert finish(method.apply(plan, person, state), echo()) is plan
+    assert prompts(replace(method, gate=False), person, lm)
+
+
+def test_each_question_gets_the_prompt_that_does_best_on_what_is_like_it():
+    method = parse("fermi:near=1")[0]
+    vectors = echo().embed(["tea with milk", "the tax on cars"])
+    state = State(
+        {"prompts": [{"prompt": "on tea"}, {"prompt": "on tax"}], "records": 2},
+        {"vectors": vectors, "scores": np.array([[-1.0, -3.0], [-2.0, -2.0]])},
+    )
+    assert passage(method, user(), "tea with milk", state) == "on tea"
+    assert passage(method, user(), "the tax on cars", state) == "on tax"
+
+
+def test_choices_score_by_how_many_are_made_likelier():
+    method = parse("fermi:by=choice,proposals=list,rounds=0,gate=false,pool=30")[0]
+    records = [edit(n, f"Letter {n}?", meta={"how": "choice"}) for n in range(4)]
+
+    class Shorter(Liking):
+        def score(self, plans, targets, progress=None):
+            ironic = ["ironic" in plan.main.messages[0].content for plan in plans]
+            return [
+                Score((-1.0,) if (target == SHORT) == likes else (-2.0,))
+                for target, likes in zip(targets, ironic, strict=True)
+            ]
+
+    state = finish(method.enroll(user(*records), None), Shorter(""))
+    scores = {one["prompt"]: one["score"] for one in state.facts["prompts"]}
+    assert scores["Be ironic."] == 1
+    assert {score for prompt, score in scores.items() if "ironic" not in prompt} == {0}
+    assert state.lineage == tuple(record.id for record in records)
+
+
+def test_prompts_are_kept_until_enough_has_changed():
+    method = parse("fermi:proposals=list,refresh=3")[0]
+    person, lm = user(*OWN[:4]), Liking("ironic")
+    state = finish(method.enroll(person, None), lm)
+    assert method.update(user(*OWN), state, None) is state
+    assert method.update(user(*OWN, says(9, "home", "Paris")), state, None) is not state

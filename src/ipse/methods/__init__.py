@@ -22,6 +22,7 @@ from ipse.methods.context_steering import ContextSteering
 from ipse.methods.costeer import Costeer
 from ipse.methods.dense import Dense
 from ipse.methods.facets import Facets
+from ipse.methods.fermi import Fermi
 from ipse.methods.full import Full
 from ipse.methods.hybrid import Hybrid
 from ipse.methods.hypernetwork import Hypernetwork
@@ -67,6 +68,7 @@ METHODS: dict[str, type[Method]] = {
     "costeer": Costeer,
     "dense": Dense,
     "facets": Facets,
+    "fermi": Fermi,
     "full": Full,
     "hybrid": Hybrid,
     "hypernetwork": Hypernetwork,
