@@ -314,6 +314,12 @@ def asks(cls: type[Method]) -> set[str]:
         Record(user="ada", kind=kind, input="tea", output=f"{kind} on tea", time=start + place)
         for place, kind in zip((timedelta(days=n) for n in range(4)), _KINDS, strict=True)
     ]
+    records.append(
+        Record(
+            user="ada", kind="preference", input="tea", output="green", rejected="black",
+            time=start + timedelta(days=4), meta={"how": "edit"},
+        )
+    )  # fmt: skip
     user, lm, method = User("ada", tuple(records)), _Recorder(), cls()
     everyones = _kept(finish(method.fit([user]), lm))  # type: ignore[arg-type]
     kept = _kept(finish(method.enroll(user, everyones), lm))  # type: ignore[arg-type]

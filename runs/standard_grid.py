@@ -40,6 +40,7 @@ LEFT_OUT = {
         name: _TRAINED.format(name)
         for name in (
             "collaborative",
+            "fermi",
             "hypernetwork",
             "ia3",
             "pieces",
@@ -50,6 +51,7 @@ LEFT_OUT = {
             "user-prefix",
         )
     },
+    "cipher": "nobody there edits a draft; `python runs/editors.py` measures those who do",
     "steer": "training takes a minute a person: `python runs/standard_grid.py --only steering`",
     "style-vector": "enrolling takes a quarter of a minute: the same command",
 }

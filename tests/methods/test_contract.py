@@ -21,11 +21,14 @@ from ipse.store import Store
 from tests.people import START, Both, StandIn, echo, person, reason
 
 ALIKE = {
+    "cipher-lexical",  # says nothing of the test's people; see test_words.py
     "lightcosteer",
     "linear-alignment",
     "oppu",
 }  # other numbers in the same plan: not worth the time
 EVERY = sorted([*METHODS, *(PRESETS.keys() - ALIKE), "facets+recent:k=2+profile"])
+EVERY[EVERY.index("cipher")] = "cipher:own=8"  # the test's people edited nothing
+EVERY[EVERY.index("fermi")] = "fermi:gate=false,rounds=1,limit=20"  # here, none beats no prompt
 EVERY[EVERY.index("random")] = "random:k=13"  # most of what there is: chance decides little
 EVERY[EVERY.index("full")] = "full:budget=60"  # the tiny model reads little
 EVERY[EVERY.index("steer")] = "steer:layer=1,steps=4"  # the random tiny model has two layers

@@ -15,12 +15,14 @@ from ipse.errors import UsageError, unknown
 from ipse.methods.amulet import Amulet
 from ipse.methods.base import Level, Method
 from ipse.methods.bm25 import Bm25
+from ipse.methods.cipher import Cipher
 from ipse.methods.collaborative import Collaborative
 from ipse.methods.compose import Learned, dial, in_order, personalize
 from ipse.methods.context_steering import ContextSteering
 from ipse.methods.costeer import Costeer
 from ipse.methods.dense import Dense
 from ipse.methods.facets import Facets
+from ipse.methods.fermi import Fermi
 from ipse.methods.full import Full
 from ipse.methods.hybrid import Hybrid
 from ipse.methods.hypernetwork import Hypernetwork
@@ -60,11 +62,13 @@ __all__ = [
 METHODS: dict[str, type[Method]] = {
     "amulet": Amulet,
     "bm25": Bm25,
+    "cipher": Cipher,
     "collaborative": Collaborative,
     "context-steering": ContextSteering,
     "costeer": Costeer,
     "dense": Dense,
     "facets": Facets,
+    "fermi": Fermi,
     "full": Full,
     "hybrid": Hybrid,
     "hypernetwork": Hypernetwork,
@@ -86,6 +90,7 @@ METHODS: dict[str, type[Method]] = {
 
 PRESETS: dict[str, str] = {
     "bm25-diverse": "bm25:diversity=0.3",
+    "cipher-lexical": "cipher:words=lexical",
     "context-steering-own": "context-steering:learn=8",
     "hybrid-recent": "hybrid:half_life=50",
     "hybrid-rrf": "hybrid:fusion=ranks",
