@@ -32,7 +32,7 @@ FLOORS = (
     },
     {"retrieval", "rewards", "tensors", "adapters", "peft_form"},
     {"store", "methods", "backends", "importers"},
-    {"engine", "lifecycle", "settings", "ingest", "exporting"},
+    {"engine", "lifecycle", "settings", "ingest", "exporting", "replies", "feedback"},
     {"evaluation", "server"},
     {"cli"},
 )

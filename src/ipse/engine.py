@@ -11,7 +11,8 @@ what they ask for, and runs the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ from typing import Any
 from ipse.backends import open_backend
 from ipse.cache import Cache
 from ipse.errors import Conflict, UnknownUser
+from ipse.feedback import Feedback, Taken, feedback_records
 from ipse.lifecycle import Lifecycle
 from ipse.lm import LM, Reply
 from ipse.meter import Meter, Told
-from ipse.methods import Learned, Method, parse, personalize
+from ipse.methods import Learned, Method, parse, personalize, spec
 from ipse.plan import Message, Plan, Sampling
 from ipse.records import Kind, Record, User
+from ipse.replies import KEEP_REPLIES, Pieces, Replies
 from ipse.state import SavedState, StateKey
 from ipse.store import Added, Receipt, Store
 
@@ -48,12 +51,14 @@ class Answer:
         plan: What was run.
         reply: What the backend said of it.
         evidence: The records the model read.
+        id: What the reply is kept under, for feedback; "" where it is not kept.
     """
 
     text: str
     plan: Plan
     reply: Reply
     evidence: tuple[Record, ...] = ()
+    id: str = ""
 
     def __str__(self) -> str:
         return self.text
@@ -68,6 +73,7 @@ class Ipse:
         backend: LM | str = "local",
         methods: str = DEFAULT_METHODS,
         system: str = "",
+        keep_replies: int = KEEP_REPLIES,
     ) -> None:
         """Open a store and a backend; the model is loaded when it is first needed.
 
@@ -76,6 +82,8 @@ class Ipse:
             backend: A backend, or its name.
             methods: The composition that answers where a request names no other.
             system: The deployment's own system prompt.
+            keep_replies: How many replies to each person in the store are kept, the latest; only of
+                those can a person say what they think. 0 keeps none.
         """
         self.methods = parse(methods)
         self.system = system
@@ -83,6 +91,7 @@ class Ipse:
         self.lm = open_backend(backend) if isinstance(backend, str) else backend
         self.lm.attach(self.store.arrays)
         self._lifecycle = Lifecycle(self.store, self.lm)
+        self._replies = Replies(self.store, keep_replies)
         self._views: Cache[str, tuple[int, User]] = Cache(_weigh_view, _CACHED)
         self._states: Cache[StateKey, tuple[int, SavedState]] = Cache(_weigh_state, _CACHED)
         self._forgets = 0  # how often something was forgotten here
@@ -274,28 +283,87 @@ class Ipse:
         chosen = self._chosen(methods)
         return self._personal(generic, user, chosen) if user and chosen and strength else generic
 
-    def ask(self, user: str | None, question: str, **options: Any) -> Answer:
+    def ask(
+        self, user: str | None, question: str, *, after: Sequence[str] = (), **options: Any
+    ) -> Answer:
         """Answer a question as this person's own model.
 
         Args:
             user: Who asks; nobody gets the generic model.
             question: What is asked.
+            after: The ids of replies whose texts stand in the history, or of the last of them: what
+                is made of these is forgotten with what they were made of.
             **options: As for `plan`.
 
         Returns:
             The answer and why it is what it is.
         """
         forgets = self._forgets
-        plan = self.plan(user, question, **options)
-        (reply,) = self.lm.generate([plan])
+        plan, name = self._begin(user, question, after, options)
+        try:
+            (reply,) = self.lm.generate([plan])
+        except BaseException:
+            self._replies.drop(name)
+            raise
         self._settle(forgets)
-        return Answer(reply.text, plan, reply, self.evidence(user, plan))
+        kept = self._replies.finish(name, reply.text)
+        return Answer(reply.text, plan, reply, self.evidence(user, plan), kept)
 
-    def stream(self, user: str | None, question: str, **options: Any) -> Iterator[str]:
+    def stream(
+        self, user: str | None, question: str, *, after: Sequence[str] = (), **options: Any
+    ) -> Pieces:
         """Answer a question in pieces; together they are what `ask` gives."""
         forgets = self._forgets
-        pieces = self.lm.stream(self.plan(user, question, **options))
-        return self._until_settled(pieces, forgets)
+        plan, name = self._begin(user, question, after, options)
+        return Pieces(plan, name, self._pieces(plan, name, forgets))
+
+    def feedback(
+        self,
+        user: str,
+        reply_id: str,
+        *,
+        thumb: str | None = None,
+        rating: float | None = None,
+        edit: str | None = None,
+        better_than: str | None = None,
+        regenerated: str | None = None,
+    ) -> Taken:
+        """Take what a person says of a reply: keep it as records, and let methods learn of it.
+
+        Saying the same again changes nothing. That a reply was written anew says nothing by itself:
+        only who gives `regenerated` says that they keep the second. Methods that train learn of it
+        at the next `refresh`.
+
+        Args:
+            user: Who.
+            reply_id: The reply.
+            thumb: `up` or `down`.
+            rating: From 1 to 5.
+            edit: The reply as they would have it.
+            better_than: The id of another reply to the same question, or a text, that they like
+                less.
+            regenerated: The id of the reply in whose place this one, which they keep, was written.
+
+        Returns:
+            What became of it.
+
+        Raises:
+            UnknownUser: If there is no such person.
+            UnknownReply: If no such reply to the person is kept.
+            InvalidFeedback: If it tells nothing; then nothing is kept.
+        """
+        view = self.store.user(user)
+        reply = self.store.reply(reply_id, user)
+        told = Feedback(
+            thumb,
+            rating,
+            edit,
+            None if better_than is None else self._replies.named(better_than, user),
+            None if regenerated is None else self.store.reply(regenerated, user),
+        )
+        records = feedback_records(reply, told, view)
+        added = self._replies.add(records)
+        return Taken(tuple(added), sum(not view.holds([r.id]) for r in added), self._learn(user))
 
     def evidence(self, user: str | None, plan: Plan) -> tuple[Record, ...]:
         """Give the records a plan lets the model read, but for those forgotten since."""
@@ -318,11 +386,37 @@ class Ipse:
         if self._forgets != forgets:
             self.lm.forget()
 
-    def _until_settled(self, pieces: Iterator[str], forgets: int) -> Iterator[str]:
+    def _begin(
+        self, user: str | None, question: str, after: Sequence[str], options: dict[str, Any]
+    ) -> tuple[Plan, str]:
+        """Make the plan that answers a question, and enter the reply; give both, it by its id."""
+        plan = self.plan(user, question, **options)
+        methods = spec(self._chosen(options.get("methods")))
+        return plan, self._replies.begin(user, question, plan, methods, after)
+
+    def _pieces(self, plan: Plan, name: str, forgets: int) -> Generator[str, None, None]:
+        """Answer in pieces; who stops before the end, or is stopped, leaves no reply."""
+        said: list[str] = []
         try:
-            yield from pieces
+            for piece in self.lm.stream(plan):
+                said.append(piece)
+                yield piece
+        except BaseException:
+            self._replies.drop(name)
+            raise
         finally:
             self._settle(forgets)
+        self._replies.finish(name, "".join(said))
+
+    def _learn(self, user: str) -> tuple[SavedState, ...]:
+        """Bring what methods know of a person up to date, but for those that train."""
+        view = self.store.user(user)
+        found = []
+        for method in self.methods:
+            if not method.trains:
+                with suppress(Conflict):  # something was forgotten: the next question learns anew
+                    found.append(self._lifecycle.current(method, view))
+        return tuple(replace(one, state=replace(one.state, arrays={})) for one in found if one)
 
     def _chosen(self, methods: str | None) -> tuple[Method, ...]:
         return self.methods if methods is None else parse(methods)

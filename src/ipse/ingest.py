@@ -41,6 +41,7 @@ class Ingested:
         problems: The first `SHOWN` of those, with the reasons; a record that conflicts with another
             of the same id has the line 0.
         states: How many states are new; only an export holds any.
+        replies: How many replies are new; only an export holds any.
         written: False where problems kept everything from being written.
     """
 
@@ -50,6 +51,7 @@ class Ingested:
     malformed: int = 0
     problems: tuple[Problem, ...] = ()
     states: int = 0
+    replies: int = 0
     written: bool = True
 
 
@@ -205,4 +207,5 @@ def _add(store: Store, batch: Sequence[Record], path: str | Path, tally: _Tally)
 def _restore(store: Store, path: str | Path) -> Ingested:
     """Read what `Store.export_user` wrote: all of it or, on an error, none."""
     taken = store.import_user(path)
-    return Ingested(taken.records.new, taken.records.known, states=taken.states)
+    added = taken.records
+    return Ingested(added.new, added.known, states=taken.states, replies=taken.replies)

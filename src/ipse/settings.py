@@ -25,6 +25,7 @@ from ipse.errors import InvalidFile, UsageError, unknown
 from ipse.lm import LM
 from ipse.methods import parse
 from ipse.plan import Sampling
+from ipse.replies import KEEP_REPLIES
 from ipse.store import Store
 
 __all__ = ["CONFIG", "Settings", "load", "open_engine", "open_lm", "template"]
@@ -90,6 +91,9 @@ class Settings(BaseSettings):
     )
     temperature: float = Field(
         Sampling.temperature, ge=0, description="0 takes the likeliest token, more is more varied."
+    )
+    keep_replies: int = Field(
+        KEEP_REPLIES, ge=0, description="How many replies to each person are kept, for feedback."
     )
     rows: int = Field(
         Limits.rows, ge=1, description="For local: the most streams that are under way at once."
@@ -217,7 +221,8 @@ def open_engine(
     """
     parse(settings.methods)
     lm = open_lm(settings, notify)
-    return Ipse(store or settings.store, lm, settings.methods, settings.system)
+    where = store or settings.store
+    return Ipse(where, lm, settings.methods, settings.system, settings.keep_replies)
 
 
 def template(**given: object) -> str:

@@ -87,6 +87,7 @@ def _data(found: Ingested) -> dict[str, Any]:
         "malformed": found.malformed,
         "problems": found.problems,
         "states": found.states,
+        "replies": found.replies,
     }
 
 
@@ -96,5 +97,6 @@ def _summary(found: Ingested) -> str:
         return f"Nothing was written: {problems}. Without --strict, the good records are written"
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.kinds.items())
     states = f", {found.states} states" if found.states else ""
+    states += f", {found.replies} replies" if found.replies else ""
     taken = f"{found.new:,} new records, {found.known:,} known, {problems}{states}"
     return f"{taken} ({kinds})" if kinds else taken

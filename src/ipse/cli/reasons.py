@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from rich.console import Group, RenderableType
 
 from ipse.cli.output import counted, short, table, when
 from ipse.engine import Ipse
+from ipse.feedback import said
 from ipse.methods import Method, parse, spec
 from ipse.plan import Plan
 from ipse.records import Record
@@ -17,6 +19,11 @@ from ipse.state import SavedState
 from ipse.text import show
 
 __all__ = ["Known", "Reasons", "evidence_table", "gate_lines", "reasons_for"]
+
+_LATEST = 4
+"""How many pieces of feedback are shown word for word: the latest."""
+
+_WORDS = 12
 
 _SERVES = {
     "adapter": "the person's own adapter",
@@ -77,12 +84,15 @@ class Reasons:
         plan: What was run.
         evidence: The records that the model read.
         known: What methods knew; of those that know nothing, only who has to be told to learn.
+        feedback: What the person said of earlier replies, as far as it shaped the plan: it was
+            read, or what was learned leans on it.
     """
 
     methods: str
     plan: Plan
     evidence: tuple[Record, ...] = ()
     known: tuple[Known, ...] = ()
+    feedback: tuple[Record, ...] = ()
 
     @property
     def learned(self) -> list[dict[str, Any]]:
@@ -106,6 +116,7 @@ class Reasons:
                 for saved in states
             ],
             "learned": self.learned,
+            "feedback": [record.id for record in self.feedback],
             "plan": self.plan.to_json(),
         }
 
@@ -116,6 +127,7 @@ class Reasons:
             f"\nmethods: {self.methods}   strength: {self.plan.strength:g}",
             evidence_table(self.evidence),
             *(["learned:", *lines] if lines else ["learned: nothing"]),
+            *_feedback_lines(self.feedback),
         ]
 
 
@@ -146,13 +158,25 @@ def reasons_for(engine: Ipse, user: str | None, methods: str | None, plan: Plan)
         for method, saved in found
         if saved or method.trains
     )
-    return Reasons(written, plan, engine.evidence(user, plan), known)
+    shaped = {name for one in known if one.saved and one.used for name in one.saved.state.lineage}
+    told = tuple(r for r in said(engine.store.user(user)) if r.id in shaped | {*plan.evidence})
+    return Reasons(written, plan, engine.evidence(user, plan), known, told)
 
 
 def evidence_table(records: Sequence[Record]) -> RenderableType:
     """Lay out the records that a model read."""
     rows = [(short(record.id), record.time, show(record)) for record in records]
     return Group("evidence:", table(("id", "time", "text"), rows)) if rows else "evidence: none"
+
+
+def _feedback_lines(records: Sequence[Record]) -> list[str]:
+    """Say what of what a person said of replies shaped the plan, the latest word for word."""
+    if not records:
+        return []
+    kinds = Counter(str(record.meta.get("how", record.kind)) for record in records)
+    counts = ", ".join(counted(count, how) for how, count in sorted(kinds.items()))
+    latest = [f"  {short(record.id)} {show(record, _WORDS)}" for record in records[-_LATEST:]]
+    return [f"feedback: {counts}", *latest]
 
 
 def gate_lines(facts: Mapping[str, Any]) -> list[str]:
