@@ -101,5 +101,5 @@ def test_a_score_that_is_no_number_names_its_line(tmp_path, value):
 def test_a_number_that_makes_up_nobody_is_refused(tmp_path, options):
     path = tmp_path / "train.jsonl"
     path.write_text(json.dumps(scored(0)))
-    with pytest.raises(UsageError, match="at least|above 0"):
+    with pytest.raises(UsageError, match=r"at least|above 0"):
         list(read("personalllm", path, **options))
