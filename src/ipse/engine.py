@@ -11,9 +11,9 @@ what they ask for, and runs the plan.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,15 @@ from ipse.cache import Cache
 from ipse.errors import Conflict, UnknownUser
 from ipse.feedback import Feedback, Taken, feedback_records
 from ipse.lifecycle import Lifecycle
-from ipse.lm import LM, Reply
-from ipse.meter import Meter, Told
-from ipse.methods import Learned, Method, parse, personalize, spec
+from ipse.lm import LM
+from ipse.meter import Meter, Told, parts
+from ipse.methods import Learned, Method, parse, personalize
 from ipse.plan import Message, Plan, Sampling
 from ipse.records import Kind, Record, User
-from ipse.replies import KEEP_REPLIES, Pieces, Replies
+from ipse.replies import KEEP_REPLIES, Answer, Pieces, Replies
+from ipse.route import Choice, Router, methods_of, read_route, written
 from ipse.state import SavedState, StateKey
-from ipse.store import Added, Receipt, Store
+from ipse.store import Added, Receipt, Store, StoredReply
 
 __all__ = ["DEFAULT_METHODS", "Answer", "Ipse"]
 
@@ -40,28 +41,6 @@ _CACHED = 256 << 20
 
 _TRIES = 3
 """How often a plan is made anew because the person's records changed meanwhile."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer and why it is what it is.
-
-    Attributes:
-        text: The answer.
-        plan: What was run.
-        reply: What the backend said of it.
-        evidence: The records the model read.
-        id: What the reply is kept under, for feedback; "" where it is not kept.
-    """
-
-    text: str
-    plan: Plan
-    reply: Reply
-    evidence: tuple[Record, ...] = ()
-    id: str = ""
-
-    def __str__(self) -> str:
-        return self.text
 
 
 class Ipse:
@@ -80,18 +59,21 @@ class Ipse:
         Args:
             store: A store, or the file it is in.
             backend: A backend, or its name.
-            methods: The composition that answers where a request names no other.
+            methods: The composition that answers where a request names no other, or `route`, which
+                chooses one for each.
             system: The deployment's own system prompt.
             keep_replies: How many replies to each person in the store are kept, the latest; only of
                 those can a person say what they think. 0 keeps none.
         """
-        self.methods = parse(methods)
+        self.methods = methods_of(methods)
+        self.written = written(methods)
         self.system = system
         self.store = store if isinstance(store, Store) else Store.open(store)
         self.lm = open_backend(backend) if isinstance(backend, str) else backend
         self.lm.attach(self.store.arrays)
         self._lifecycle = Lifecycle(self.store, self.lm)
         self._replies = Replies(self.store, keep_replies)
+        self._router = Router(self.lm)
         self._views: Cache[str, tuple[int, User]] = Cache(_weigh_view, _CACHED)
         self._states: Cache[StateKey, tuple[int, SavedState]] = Cache(_weigh_state, _CACHED)
         self._forgets = 0  # how often something was forgotten here
@@ -170,7 +152,7 @@ class Ipse:
         """
         chosen = [method for method in self._chosen(methods) if method.shared]
         fitted = []
-        for method, tell in zip(chosen, _parts(told, len(chosen)), strict=True):
+        for method, tell in zip(chosen, parts(told, len(chosen)), strict=True):
             meter = Meter(f"{method.name} learns from everybody", 1, tell)
             meter.begin(1)
             fitted.append(self._lifecycle.fit(method, progress=meter))
@@ -218,7 +200,7 @@ class Ipse:
         people = None if user is None else [user]
         chosen = self._chosen(methods)
         kept: list[SavedState] = []
-        for method, tell in zip(chosen, _parts(told, len(chosen)), strict=True):
+        for method, tell in zip(chosen, parts(told, len(chosen)), strict=True):
             kept += self._lifecycle.refresh(method, people, tell, anew=anew)
         return kept
 
@@ -280,8 +262,28 @@ class Ipse:
         turns = generic.main.messages
         main = replace(generic.main, messages=(*turns[:-1], *history, turns[-1]))
         generic = replace(generic, main=main, strength=strength)
-        chosen = self._chosen(methods)
+        chosen = parse(self.choice(user, question, methods).methods)
         return self._personal(generic, user, chosen) if user and chosen and strength else generic
+
+    def choice(self, user: str | None, question: str, methods: str | None = None) -> Choice:
+        """Say which composition answers a question, and why.
+
+        Args:
+            user: Who asks.
+            question: What is asked.
+            methods: A composition, or `route`; the engine's own where it is not given.
+
+        Returns:
+            The choice; where there is none, what was given.
+        """
+        text = self.written if methods is None else methods
+        route = read_route(text)
+        if route is None:
+            return Choice(text)
+        _, view = self._view(user) if user else (0, None)
+        if view is None:
+            return Choice("generic")
+        return self._router.choose(route, view, question, lambda one: self._serves(one, view))
 
     def ask(
         self, user: str | None, question: str, *, after: Sequence[str] = (), **options: Any
@@ -363,7 +365,9 @@ class Ipse:
         )
         records = feedback_records(reply, told, view)
         added = self._replies.add(records)
-        return Taken(tuple(added), sum(not view.holds([r.id]) for r in added), self._learn(user))
+        return Taken(
+            tuple(added), sum(not view.holds([r.id]) for r in added), self._learn(user, reply)
+        )
 
     def evidence(self, user: str | None, plan: Plan) -> tuple[Record, ...]:
         """Give the records a plan lets the model read, but for those forgotten since."""
@@ -390,8 +394,8 @@ class Ipse:
         self, user: str | None, question: str, after: Sequence[str], options: dict[str, Any]
     ) -> tuple[Plan, str]:
         """Make the plan that answers a question, and enter the reply; give both, it by its id."""
-        plan = self.plan(user, question, **options)
-        methods = spec(self._chosen(options.get("methods")))
+        methods = written(self.choice(user, question, options.pop("methods", None)).methods)
+        plan = self.plan(user, question, methods=methods, **options)
         return plan, self._replies.begin(user, question, plan, methods, after)
 
     def _pieces(self, plan: Plan, name: str, forgets: int) -> Generator[str, None, None]:
@@ -408,18 +412,25 @@ class Ipse:
             self._settle(forgets)
         self._replies.finish(name, "".join(said))
 
-    def _learn(self, user: str) -> tuple[SavedState, ...]:
-        """Bring what methods know of a person up to date, but for those that train."""
-        view = self.store.user(user)
-        found = []
-        for method in self.methods:
+    def _learn(self, user: str, reply: StoredReply) -> tuple[SavedState, ...]:
+        """Bring what methods know of a person up to date, but for those that train.
+
+        Of those that a route may choose, it is those that made the reply.
+        """
+        view, found = self.store.user(user), []
+        for method in parse(reply.methods) if read_route(self.written) else self.methods:
             if not method.trains:
                 with suppress(Conflict):  # something was forgotten: the next question learns anew
                     found.append(self._lifecycle.current(method, view))
         return tuple(replace(one, state=replace(one.state, arrays={})) for one in found if one)
 
     def _chosen(self, methods: str | None) -> tuple[Method, ...]:
-        return self.methods if methods is None else parse(methods)
+        return self.methods if methods is None else methods_of(methods)
+
+    def _serves(self, method: Method, view: User) -> bool:
+        """Whether the gate of a method says that what was trained for a person serves them."""
+        saved = self._lifecycle.known(method, view)
+        return saved is not None and saved.state.facts.get("gate", {}).get("serves") == "adapter"
 
     def _personal(self, generic: Plan, user: str, methods: Sequence[Method]) -> Plan:
         """Make a plan personal; records and states are of one moment of the person's."""
@@ -465,17 +476,6 @@ class Ipse:
         if not self._lifecycle.is_current(method, view, saved):  # forgotten by now
             self._states.drop(key)
         return Learned.of(method, saved)
-
-
-def _parts(told: Told | None, count: int) -> Iterator[Told]:
-    """Give what to tell each of some parts of a work of equal length."""
-    for place in range(count):
-
-        def tell(what: str, share: float, place: int = place) -> None:
-            if told:
-                told(what, (place + share) / count)
-
-        yield tell
 
 
 def _weigh_view(item: tuple[int, User]) -> int:

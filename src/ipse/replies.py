@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from ipse.errors import Conflict, UnknownRecord, UnknownReply
+from ipse.lm import Reply
 from ipse.plan import Plan
 from ipse.records import Record
 from ipse.store import Store, StoredReply
 
-__all__ = ["KEEP_REPLIES", "Pieces", "Replies"]
+__all__ = ["KEEP_REPLIES", "Answer", "Pieces", "Replies"]
 
 KEEP_REPLIES = 200
 """How many replies to a person are kept where a deployment says nothing else: the latest."""
@@ -109,6 +110,28 @@ class Replies:
             return [self.store.record(record.id, record.user)]
         self.store.add([record])
         return [record]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer and why it is what it is.
+
+    Attributes:
+        text: The answer.
+        plan: What was run.
+        reply: What the backend said of it.
+        evidence: The records the model read.
+        id: What the reply is kept under, for feedback; "" where it is not kept.
+    """
+
+    text: str
+    plan: Plan
+    reply: Reply
+    evidence: tuple[Record, ...] = ()
+    id: str = ""
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Pieces(Iterator[str]):

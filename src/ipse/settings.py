@@ -23,9 +23,9 @@ from ipse.backends.limits import Limits
 from ipse.engine import DEFAULT_METHODS, Ipse
 from ipse.errors import InvalidFile, UsageError, unknown
 from ipse.lm import LM
-from ipse.methods import parse
 from ipse.plan import Sampling
 from ipse.replies import KEEP_REPLIES
+from ipse.route import methods_of
 from ipse.store import Store
 
 __all__ = ["CONFIG", "Settings", "load", "open_engine", "open_lm", "template"]
@@ -219,7 +219,7 @@ def open_engine(
     Returns:
         The engine; close it, or use it in a `with`.
     """
-    parse(settings.methods)
+    methods_of(settings.methods)
     lm = open_lm(settings, notify)
     where = store or settings.store
     return Ipse(where, lm, settings.methods, settings.system, settings.keep_replies)

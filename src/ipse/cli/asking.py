@@ -37,7 +37,11 @@ def ask(
     with call.engine(user, method, create=user is None) as engine:
         if call.as_json:
             answer = engine.ask(user, question, **options)
-            why = reasons_for(engine, user, method, answer.plan).to_json() if explain else {}
+            why = (
+                reasons_for(engine, user, question, method, answer.plan).to_json()
+                if explain
+                else {}
+            )
             document({"id": answer.id, **_answer(user, question, answer.reply), **why})
             return
         pieces = engine.stream(user, question, **options)
@@ -45,7 +49,7 @@ def ask(
             write(piece, end="")
         write("")
         if explain:
-            show_all(*reasons_for(engine, user, method, pieces.plan).shown())
+            show_all(*reasons_for(engine, user, question, method, pieces.plan).shown())
             show_all(*([f"reply: {short(pieces.id)}"] if pieces.id else []))
 
 
@@ -65,7 +69,7 @@ def explain(
     with call.engine(user, method, create=user is None) as engine:
         plan = engine.plan(user, question, methods=method, strength=strength, sampling=sampling)
         needs = ", ".join(sorted(plan.needs)) or "nothing but messages"
-        reasons = reasons_for(engine, user, method, plan)
+        reasons = reasons_for(engine, user, question, method, plan)
     data = {**plan.to_json(), "learned": reasons.learned}
     call.answer(data, *_messages(plan), *reasons.shown(), f"needs: {needs}")
 

@@ -21,9 +21,9 @@ from rich.console import RenderableType
 from ipse.cli.output import ERR, document, show_all
 from ipse.engine import Ipse
 from ipse.errors import UnknownRecord, UnknownReply, UsageError
-from ipse.methods import parse
 from ipse.plan import Sampling
 from ipse.records import Record
+from ipse.route import methods_of
 from ipse.settings import Settings, load, open_engine
 from ipse.store import Store, StoredReply
 
@@ -48,7 +48,7 @@ _SHORTEST = 4
 Named = TypeVar("Named", Record, StoredReply)
 
 Method = Annotated[
-    str | None, typer.Option("--method", metavar="SPEC", help="Such as bm25:k=4+facets.")
+    str | None, typer.Option("--method", metavar="SPEC", help="Such as bm25:k=4+facets, or route.")
 ]
 Strength = Annotated[float, typer.Option(help="0 is the generic model, 1 the method as published.")]
 User = Annotated[str | None, typer.Option("--user", "-u", help="Who asks; nobody: generic.")]
@@ -112,7 +112,7 @@ class Call:
         Raises:
             UnknownUser: If there is no such person.
         """
-        parse(method or "")
+        methods_of(method or "")
         with self.store(create=create) as store:
             if user is not None:
                 store.user(user, latest=0)

@@ -15,9 +15,9 @@ from ipse.cli.feedback import summary
 from ipse.cli.output import counted, short
 from ipse.engine import Ipse
 from ipse.errors import UsageError
-from ipse.methods import parse, spec
 from ipse.plan import Message, Sampling
 from ipse.records import Record
+from ipse.route import written
 
 __all__ = ["Conversation", "Turn"]
 
@@ -108,7 +108,7 @@ class Conversation:
 
     def change_method(self, text: str) -> str:
         """Change the methods, such as to bm25:k=4."""
-        self.method = spec(parse(text))
+        self.method = written(text)
         return f"methods: {self.method}"
 
     def remember(self, text: str) -> str:

@@ -24,9 +24,9 @@ from ipse.backends.cache import cache_folder, is_whole, recall
 from ipse.cli.call import Call, command
 from ipse.cli.output import ERR, table
 from ipse.errors import IpseError
-from ipse.methods import parse, spec
 from ipse.plan import Plan, Sampling
 from ipse.preferences import JUDGING, disputed, pairs
+from ipse.route import written
 from ipse.settings import Settings, open_lm
 from ipse.store import Store
 from ipse.text import one_line
@@ -93,7 +93,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     """
     yield Check("python", "ok", f"{platform.python_version()} on {platform.machine()}")
     yield _libraries("libraries", _LIBRARIES, "pip install ipse")
-    yield _guarded("methods", lambda: Check("methods", "ok", spec(parse(settings.methods))))
+    yield _guarded("methods", lambda: Check("methods", "ok", written(settings.methods)))
     yield _guarded("store", lambda: _store(settings.store))
     yield from _preferences(settings.store)
     yield Check("backend", "ok", settings.backend)

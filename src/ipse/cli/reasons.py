@@ -12,9 +12,10 @@ from rich.console import Group, RenderableType
 from ipse.cli.output import counted, short, table, when
 from ipse.engine import Ipse
 from ipse.feedback import said
-from ipse.methods import Method, parse, spec
+from ipse.methods import Method, spec
 from ipse.plan import Plan
 from ipse.records import Record
+from ipse.route import written
 from ipse.state import SavedState
 from ipse.text import show
 
@@ -86,6 +87,7 @@ class Reasons:
         known: What methods knew; of those that know nothing, only who has to be told to learn.
         feedback: What the person said of earlier replies, as far as it shaped the plan: it was
             read, or what was learned leans on it.
+        why: Why this composition, where one was chosen.
     """
 
     methods: str
@@ -93,6 +95,7 @@ class Reasons:
     evidence: tuple[Record, ...] = ()
     known: tuple[Known, ...] = ()
     feedback: tuple[Record, ...] = ()
+    why: str = ""
 
     @property
     def learned(self) -> list[dict[str, Any]]:
@@ -104,6 +107,7 @@ class Reasons:
         states = [one.saved for one in self.known if one.saved and one.used]
         return {
             "methods": self.methods,
+            "why": self.why,
             "strength": self.plan.strength,
             "evidence": [record.to_json() for record in self.evidence],
             "states": [
@@ -125,18 +129,22 @@ class Reasons:
         lines = [f"  {line}" for one in self.known for line in one.shown()]
         return [
             f"\nmethods: {self.methods}   strength: {self.plan.strength:g}",
+            *([f"chosen: {self.why}"] if self.why else []),
             evidence_table(self.evidence),
             *(["learned:", *lines] if lines else ["learned: nothing"]),
             *_feedback_lines(self.feedback),
         ]
 
 
-def reasons_for(engine: Ipse, user: str | None, methods: str | None, plan: Plan) -> Reasons:
+def reasons_for(
+    engine: Ipse, user: str | None, question: str, methods: str | None, plan: Plan
+) -> Reasons:
     """Say why a plan is what it is.
 
     Args:
         engine: What made it.
         user: For whom; nobody is the generic model.
+        question: What was asked.
         methods: By which composition; the engine's own where it is None.
         plan: The plan.
 
@@ -145,9 +153,9 @@ def reasons_for(engine: Ipse, user: str | None, methods: str | None, plan: Plan)
     """
     if user is None:
         return Reasons("generic", plan)
-    written = spec(engine.methods if methods is None else parse(methods))
-    found = engine.known(user, written)
-    everyones = dict(engine.known(None, written))
+    choice = engine.choice(user, question, methods)
+    found = engine.known(user, choice.methods)
+    everyones = dict(engine.known(None, choice.methods))
     known = tuple(
         Known(
             method,
@@ -160,7 +168,8 @@ def reasons_for(engine: Ipse, user: str | None, methods: str | None, plan: Plan)
     )
     shaped = {name for one in known if one.saved and one.used for name in one.saved.state.lineage}
     told = tuple(r for r in said(engine.store.user(user)) if r.id in shaped | {*plan.evidence})
-    return Reasons(written, plan, engine.evidence(user, plan), known, told)
+    evidence = engine.evidence(user, plan)
+    return Reasons(written(choice.methods), plan, evidence, known, told, choice.why)
 
 
 def evidence_table(records: Sequence[Record]) -> RenderableType:
