@@ -29,10 +29,11 @@ FLOORS = (
         "spec",
         "meter",
         "preferences",
+        "queries",
     },
     {"retrieval", "rewards", "tensors", "adapters", "peft_form"},
     {"store", "methods", "backends", "importers"},
-    {"engine", "lifecycle", "settings", "ingest", "exporting", "construct"},
+    {"engine", "lifecycle", "settings", "ingest", "exporting", "replies", "feedback", "route", "construct"},
     {"evaluation", "server"},
     {"cli"},
 )

@@ -13,10 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ipse.engine import Answer, Ipse
+    from ipse.engine import Ipse
     from ipse.errors import IpseError
     from ipse.plan import Plan, Sampling
     from ipse.records import Record, User
+    from ipse.replies import Answer
     from ipse.state import State
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Answer": "engine",
+    "Answer": "replies",
     "Ipse": "engine",
     "IpseError": "errors",
     "Plan": "plan",

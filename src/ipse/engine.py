@@ -11,22 +11,26 @@ what they ask for, and runs the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ipse.backends import open_backend
 from ipse.cache import Cache
 from ipse.errors import Conflict, UnknownUser
+from ipse.feedback import Feedback, Taken, feedback_records
 from ipse.lifecycle import Lifecycle
-from ipse.lm import LM, Reply
-from ipse.meter import Meter, Told
+from ipse.lm import LM
+from ipse.meter import Meter, Told, parts
 from ipse.methods import Learned, Method, parse, personalize
 from ipse.plan import Message, Plan, Sampling
 from ipse.records import Kind, Record, User
+from ipse.replies import KEEP_REPLIES, Answer, Pieces, Replies
+from ipse.route import Choice, Router, methods_of, read_route, written
 from ipse.state import SavedState, StateKey
-from ipse.store import Added, Receipt, Store
+from ipse.store import Added, Receipt, Store, StoredReply
 
 __all__ = ["DEFAULT_METHODS", "Answer", "Ipse"]
 
@@ -39,26 +43,6 @@ _TRIES = 3
 """How often a plan is made anew because the person's records changed meanwhile."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An answer and why it is what it is.
-
-    Attributes:
-        text: The answer.
-        plan: What was run.
-        reply: What the backend said of it.
-        evidence: The records the model read.
-    """
-
-    text: str
-    plan: Plan
-    reply: Reply
-    evidence: tuple[Record, ...] = ()
-
-    def __str__(self) -> str:
-        return self.text
-
-
 class Ipse:
     """One language model, everyone's own."""
 
@@ -68,21 +52,28 @@ class Ipse:
         backend: LM | str = "local",
         methods: str = DEFAULT_METHODS,
         system: str = "",
+        keep_replies: int = KEEP_REPLIES,
     ) -> None:
         """Open a store and a backend; the model is loaded when it is first needed.
 
         Args:
             store: A store, or the file it is in.
             backend: A backend, or its name.
-            methods: The composition that answers where a request names no other.
+            methods: The composition that answers where a request names no other, or `route`, which
+                chooses one for each.
             system: The deployment's own system prompt.
+            keep_replies: How many replies to each person in the store are kept, the latest; only of
+                those can a person say what they think. 0 keeps none.
         """
-        self.methods = parse(methods)
+        self.methods = methods_of(methods)
+        self.written = written(methods)
         self.system = system
         self.store = store if isinstance(store, Store) else Store.open(store)
         self.lm = open_backend(backend) if isinstance(backend, str) else backend
         self.lm.attach(self.store.arrays)
         self._lifecycle = Lifecycle(self.store, self.lm)
+        self._replies = Replies(self.store, keep_replies)
+        self._router = Router(self.lm)
         self._views: Cache[str, tuple[int, User]] = Cache(_weigh_view, _CACHED)
         self._states: Cache[StateKey, tuple[int, SavedState]] = Cache(_weigh_state, _CACHED)
         self._forgets = 0  # how often something was forgotten here
@@ -161,7 +152,7 @@ class Ipse:
         """
         chosen = [method for method in self._chosen(methods) if method.shared]
         fitted = []
-        for method, tell in zip(chosen, _parts(told, len(chosen)), strict=True):
+        for method, tell in zip(chosen, parts(told, len(chosen)), strict=True):
             meter = Meter(f"{method.name} learns from everybody", 1, tell)
             meter.begin(1)
             fitted.append(self._lifecycle.fit(method, progress=meter))
@@ -209,7 +200,7 @@ class Ipse:
         people = None if user is None else [user]
         chosen = self._chosen(methods)
         kept: list[SavedState] = []
-        for method, tell in zip(chosen, _parts(told, len(chosen)), strict=True):
+        for method, tell in zip(chosen, parts(told, len(chosen)), strict=True):
             kept += self._lifecycle.refresh(method, people, tell, anew=anew)
         return kept
 
@@ -271,31 +262,112 @@ class Ipse:
         turns = generic.main.messages
         main = replace(generic.main, messages=(*turns[:-1], *history, turns[-1]))
         generic = replace(generic, main=main, strength=strength)
-        chosen = self._chosen(methods)
+        chosen = parse(self.choice(user, question, methods).methods)
         return self._personal(generic, user, chosen) if user and chosen and strength else generic
 
-    def ask(self, user: str | None, question: str, **options: Any) -> Answer:
+    def choice(self, user: str | None, question: str, methods: str | None = None) -> Choice:
+        """Say which composition answers a question, and why.
+
+        Args:
+            user: Who asks.
+            question: What is asked.
+            methods: A composition, or `route`; the engine's own where it is not given.
+
+        Returns:
+            The choice; where there is none, what was given.
+        """
+        text = self.written if methods is None else methods
+        route = read_route(text)
+        if route is None:
+            return Choice(text)
+        _, view = self._view(user) if user else (0, None)
+        if view is None:
+            return Choice("generic")
+        return self._router.choose(route, view, question, lambda one: self._serves(one, view))
+
+    def ask(
+        self, user: str | None, question: str, *, after: Sequence[str] = (), **options: Any
+    ) -> Answer:
         """Answer a question as this person's own model.
 
         Args:
             user: Who asks; nobody gets the generic model.
             question: What is asked.
+            after: The ids of replies whose texts stand in the history, or of the last of them: what
+                is made of these is forgotten with what they were made of.
             **options: As for `plan`.
 
         Returns:
             The answer and why it is what it is.
         """
         forgets = self._forgets
-        plan = self.plan(user, question, **options)
-        (reply,) = self.lm.generate([plan])
+        plan, name = self._begin(user, question, after, options)
+        try:
+            (reply,) = self.lm.generate([plan])
+        except BaseException:
+            self._replies.drop(name)
+            raise
         self._settle(forgets)
-        return Answer(reply.text, plan, reply, self.evidence(user, plan))
+        kept = self._replies.finish(name, reply.text)
+        return Answer(reply.text, plan, reply, self.evidence(user, plan), kept)
 
-    def stream(self, user: str | None, question: str, **options: Any) -> Iterator[str]:
+    def stream(
+        self, user: str | None, question: str, *, after: Sequence[str] = (), **options: Any
+    ) -> Pieces:
         """Answer a question in pieces; together they are what `ask` gives."""
         forgets = self._forgets
-        pieces = self.lm.stream(self.plan(user, question, **options))
-        return self._until_settled(pieces, forgets)
+        plan, name = self._begin(user, question, after, options)
+        return Pieces(plan, name, self._pieces(plan, name, forgets))
+
+    def feedback(
+        self,
+        user: str,
+        reply_id: str,
+        *,
+        thumb: str | None = None,
+        rating: float | None = None,
+        edit: str | None = None,
+        better_than: str | None = None,
+        regenerated: str | None = None,
+    ) -> Taken:
+        """Take what a person says of a reply: keep it as records, and let methods learn of it.
+
+        Saying the same again changes nothing. That a reply was written anew says nothing by itself:
+        only who gives `regenerated` says that they keep the second. Methods that train learn of it
+        at the next `refresh`.
+
+        Args:
+            user: Who.
+            reply_id: The reply.
+            thumb: `up` or `down`.
+            rating: From 1 to 5.
+            edit: The reply as they would have it.
+            better_than: The id of another reply to the same question, or a text, that they like
+                less.
+            regenerated: The id of the reply in whose place this one, which they keep, was written.
+
+        Returns:
+            What became of it.
+
+        Raises:
+            UnknownUser: If there is no such person.
+            UnknownReply: If no such reply to the person is kept.
+            InvalidFeedback: If it tells nothing; then nothing is kept.
+        """
+        view = self.store.user(user)
+        reply = self.store.reply(reply_id, user)
+        told = Feedback(
+            thumb,
+            rating,
+            edit,
+            None if better_than is None else self._replies.named(better_than, user),
+            None if regenerated is None else self.store.reply(regenerated, user),
+        )
+        records = feedback_records(reply, told, view)
+        added = self._replies.add(records)
+        return Taken(
+            tuple(added), sum(not view.holds([r.id]) for r in added), self._learn(user, reply)
+        )
 
     def evidence(self, user: str | None, plan: Plan) -> tuple[Record, ...]:
         """Give the records a plan lets the model read, but for those forgotten since."""
@@ -318,14 +390,47 @@ class Ipse:
         if self._forgets != forgets:
             self.lm.forget()
 
-    def _until_settled(self, pieces: Iterator[str], forgets: int) -> Iterator[str]:
+    def _begin(
+        self, user: str | None, question: str, after: Sequence[str], options: dict[str, Any]
+    ) -> tuple[Plan, str]:
+        """Make the plan that answers a question, and enter the reply; give both, it by its id."""
+        methods = written(self.choice(user, question, options.pop("methods", None)).methods)
+        plan = self.plan(user, question, methods=methods, **options)
+        return plan, self._replies.begin(user, question, plan, methods, after)
+
+    def _pieces(self, plan: Plan, name: str, forgets: int) -> Generator[str, None, None]:
+        """Answer in pieces; who stops before the end, or is stopped, leaves no reply."""
+        said: list[str] = []
         try:
-            yield from pieces
+            for piece in self.lm.stream(plan):
+                said.append(piece)
+                yield piece
+        except BaseException:
+            self._replies.drop(name)
+            raise
         finally:
             self._settle(forgets)
+        self._replies.finish(name, "".join(said))
+
+    def _learn(self, user: str, reply: StoredReply) -> tuple[SavedState, ...]:
+        """Bring what methods know of a person up to date, but for those that train.
+
+        Of those that a route may choose, it is those that made the reply.
+        """
+        view, found = self.store.user(user), []
+        for method in parse(reply.methods) if read_route(self.written) else self.methods:
+            if not method.trains:
+                with suppress(Conflict):  # something was forgotten: the next question learns anew
+                    found.append(self._lifecycle.current(method, view))
+        return tuple(replace(one, state=replace(one.state, arrays={})) for one in found if one)
 
     def _chosen(self, methods: str | None) -> tuple[Method, ...]:
-        return self.methods if methods is None else parse(methods)
+        return self.methods if methods is None else methods_of(methods)
+
+    def _serves(self, method: Method, view: User) -> bool:
+        """Whether the gate of a method says that what was trained for a person serves them."""
+        saved = self._lifecycle.known(method, view)
+        return saved is not None and saved.state.facts.get("gate", {}).get("serves") == "adapter"
 
     def _personal(self, generic: Plan, user: str, methods: Sequence[Method]) -> Plan:
         """Make a plan personal; records and states are of one moment of the person's."""
@@ -371,17 +476,6 @@ class Ipse:
         if not self._lifecycle.is_current(method, view, saved):  # forgotten by now
             self._states.drop(key)
         return Learned.of(method, saved)
-
-
-def _parts(told: Told | None, count: int) -> Iterator[Told]:
-    """Give what to tell each of some parts of a work of equal length."""
-    for place in range(count):
-
-        def tell(what: str, share: float, place: int = place) -> None:
-            if told:
-                told(what, (place + share) / count)
-
-        yield tell
 
 
 def _weigh_view(item: tuple[int, User]) -> int:

@@ -3,12 +3,14 @@
     IpseError
     ├── UsageError              the caller can mend it: exit status 2
     │   ├── InvalidRecord       a record that breaks a rule of records.py (HTTP 422)
+    │   ├── InvalidFeedback     what was said of a reply says nothing (422)
     │   ├── InvalidPlan         a plan or composition that contradicts itself (422)
     │   ├── InvalidJob          a job that contradicts itself, or has nothing to learn from (422)
     │   ├── InvalidFile         an import, export or settings file that cannot be read (422)
     │   ├── Unknown             a name nobody has: method, backend, task, setting (404)
     │   │   ├── UnknownUser
-    │   │   └── UnknownRecord
+    │   │   ├── UnknownRecord
+    │   │   └── UnknownReply
     │   ├── Conflict            what is there already says otherwise (409)
     │   ├── NotCarried          the backend does not carry what the plan needs (422)
     │   └── MissingExtra        an optional dependency is not installed (501)
@@ -28,6 +30,7 @@ __all__ = [
     "BackendFailure",
     "Conflict",
     "Failure",
+    "InvalidFeedback",
     "InvalidFile",
     "InvalidJob",
     "InvalidPlan",
@@ -38,6 +41,7 @@ __all__ = [
     "StoreFailure",
     "Unknown",
     "UnknownRecord",
+    "UnknownReply",
     "UnknownUser",
     "UsageError",
     "missing_extra",
@@ -59,6 +63,10 @@ class UsageError(IpseError):
 
 class InvalidRecord(UsageError):
     """A record breaks a rule of `ipse.records`."""
+
+
+class InvalidFeedback(UsageError):
+    """What was said of a reply says nothing of what the person prefers."""
 
 
 class InvalidPlan(UsageError):
@@ -85,6 +93,10 @@ class UnknownUser(Unknown):
 
 class UnknownRecord(Unknown):
     """No such record in this store."""
+
+
+class UnknownReply(Unknown):
+    """No such reply to this person is kept."""
 
 
 class Conflict(UsageError):

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from ipse.adapters import Manifest, write_adapter
 from ipse.engine import Ipse
 from ipse.errors import UsageError
-from ipse.methods import known_methods, parse, spec
+from ipse.methods import known_methods, spec
 from ipse.peft_form import adapter_of, merged
 from ipse.plan import Adapter
+from ipse.route import methods_of
 from ipse.state import SavedState
 from ipse.store import Store
 
@@ -41,7 +42,7 @@ def export_person(
     Raises:
         UsageError: If nothing is attached, or something is that is no adapter.
     """
-    given = engine.methods if methods is None else parse(methods)
+    given = engine.methods if methods is None else methods_of(methods)
     chosen = [method for method in given if method.level == "model"]
     plan = engine.plan(user, _ANY, methods=spec(chosen))
     if not plan.main.adapters:

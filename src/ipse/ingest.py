@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ipse.errors import Conflict, InvalidFile, UsageError, unknown
+from ipse.errors import Conflict, InvalidFile, UnknownUser, UsageError, unknown
 from ipse.importers import IMPORTERS, Problem, read
+from ipse.preferences import JUDGING, disputed, rated
 from ipse.records import Record
 from ipse.store import Added, Store
 
@@ -41,6 +43,9 @@ class Ingested:
         problems: The first `SHOWN` of those, with the reasons; a record that conflicts with another
             of the same id has the line 0.
         states: How many states are new; only an export holds any.
+        replies: How many replies are new; only an export holds any.
+        disputed: How often the people in the file, as they are known now, said of two texts first
+            one thing and then another; all of it is kept, and the latest counts.
         written: False where problems kept everything from being written.
     """
 
@@ -50,6 +55,8 @@ class Ingested:
     malformed: int = 0
     problems: tuple[Problem, ...] = ()
     states: int = 0
+    replies: int = 0
+    disputed: int = 0
     written: bool = True
 
 
@@ -91,14 +98,16 @@ def ingest(
         return tally.good(read(name, path, **options))
 
     if strict:
-        return _all_or_nothing(store, path, records, tally)
+        found = _all_or_nothing(store, path, records, tally)
+        return replace(found, disputed=_disputes(store, tally.judges)) if found.written else found
     added: Counter[str] = Counter()
     stream = records()
     while batch := list(islice(stream, _BATCH)):
         for done in _add(store, batch, path, tally):
             added.update(new=done.new, known=done.known)
         tally.progress(sum(tally.kinds.values()))
-    return tally.result(Added(added["new"], added["known"]))
+    found = tally.result(Added(added["new"], added["known"]))
+    return replace(found, disputed=_disputes(store, tally.judges))
 
 
 def check(name: str, path: str | Path, **options: Any) -> None:
@@ -131,6 +140,7 @@ class _Tally:
     def __init__(self, progress: Callable[[int], None]) -> None:
         self.progress = progress
         self.kinds: Counter[str] = Counter()
+        self.judges: set[str] = set()  # who prefers something, or rates answers
         self.malformed = 0
         self.problems: list[Problem] = []
 
@@ -141,6 +151,8 @@ class _Tally:
                 self.refuse(item)
             else:
                 self.kinds[item.kind] += 1
+                if item.kind == "preference" or rated(item):
+                    self.judges.add(item.user)
                 yield item
 
     def refuse(self, problem: Problem) -> None:
@@ -159,6 +171,15 @@ class _Tally:
             problems=tuple(self.problems),
             written=written,
         )
+
+
+def _disputes(store: Store, people: Iterable[str]) -> int:
+    """Count how often people said of two texts first one thing and then another."""
+    count = 0
+    for user in sorted(people):
+        with suppress(UnknownUser):  # forgotten meanwhile, or none of theirs was taken
+            count += len(disputed(store.user(user, kinds=JUDGING)))
+    return count
 
 
 def _quietly(done: int) -> None:
@@ -205,4 +226,5 @@ def _add(store: Store, batch: Sequence[Record], path: str | Path, tally: _Tally)
 def _restore(store: Store, path: str | Path) -> Ingested:
     """Read what `Store.export_user` wrote: all of it or, on an error, none."""
     taken = store.import_user(path)
-    return Ingested(taken.records.new, taken.records.known, states=taken.states)
+    added = taken.records
+    return Ingested(added.new, added.known, states=taken.states, replies=taken.replies)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-__all__ = ["Meter", "Told"]
+__all__ = ["Meter", "Told", "parts"]
 
 Told: TypeAlias = Callable[[str, float], None]
 """Told what is being done, and which share of it is done, in [0, 1]."""
@@ -52,3 +52,14 @@ class Meter:
         of = f": {self._done:,} of {self._people:,} people" if self._people > 1 else ""
         if self._told:
             self._told(f"{self._what}{of}", share)
+
+
+def parts(told: Told | None, count: int) -> Iterator[Told]:
+    """Give what to tell each of some parts of a work of equal length."""
+    for place in range(count):
+
+        def tell(what: str, share: float, place: int = place) -> None:
+            if told:
+                told(what, (place + share) / count)
+
+        yield tell

@@ -15,14 +15,17 @@ from datetime import datetime
 from itertools import combinations
 from typing import Literal, get_args
 
-from ipse.records import Record, User
+from ipse.records import Kind, Record, User
 
-__all__ = ["HOWS", "THUMBS", "How", "Pair", "disputed", "pairs", "rated"]
+__all__ = ["HOWS", "JUDGING", "THUMBS", "How", "Pair", "disputed", "pairs", "rated"]
 
 How = Literal["choice", "edit", "regeneration", "rating", "thumb"]
 """How a person said what they prefer; a record's `meta["how"]`, and a choice where it is silent."""
 
 HOWS: tuple[How, ...] = get_args(How)
+
+JUDGING: tuple[Kind, ...] = ("interaction", "preference")
+"""The kinds of record that say what a person prefers."""
 
 THUMBS = {"down": 0.0, "up": 1.0}
 """What a thumb counts as a rating."""

@@ -23,8 +23,9 @@ from ipse.backends.limits import Limits
 from ipse.engine import DEFAULT_METHODS, Ipse
 from ipse.errors import InvalidFile, UsageError, unknown
 from ipse.lm import LM
-from ipse.methods import parse
 from ipse.plan import Sampling
+from ipse.replies import KEEP_REPLIES
+from ipse.route import methods_of
 from ipse.store import Store
 
 __all__ = ["CONFIG", "Settings", "load", "open_engine", "open_lm", "template"]
@@ -90,6 +91,9 @@ class Settings(BaseSettings):
     )
     temperature: float = Field(
         Sampling.temperature, ge=0, description="0 takes the likeliest token, more is more varied."
+    )
+    keep_replies: int = Field(
+        KEEP_REPLIES, ge=0, description="How many replies to each person are kept, for feedback."
     )
     rows: int = Field(
         Limits.rows, ge=1, description="For local: the most streams that are under way at once."
@@ -215,9 +219,10 @@ def open_engine(
     Returns:
         The engine; close it, or use it in a `with`.
     """
-    parse(settings.methods)
+    methods_of(settings.methods)
     lm = open_lm(settings, notify)
-    return Ipse(store or settings.store, lm, settings.methods, settings.system)
+    where = store or settings.store
+    return Ipse(where, lm, settings.methods, settings.system, settings.keep_replies)
 
 
 def template(**given: object) -> str:

@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 
 from ipse.records import Record
 
-__all__ = ["Form", "Match", "cut", "document", "ends", "one_line", "overlap", "show", "words"]
+__all__ = [
+    "Form",
+    "Match",
+    "cut",
+    "document",
+    "ends",
+    "judged",
+    "one_line",
+    "overlap",
+    "show",
+    "words",
+]
 
 Match = Literal["input", "output", "both"]
 """Which side of a record a search compares with the question."""
@@ -76,6 +87,12 @@ def document(record: Record, match: Match, limit: int | None = None) -> str:
     return given if match == "input" else f"{given} {record.output}"
 
 
+def judged(record: Record) -> str | None:
+    """Give the answer that a record says something of, which is no answer of the person's own."""
+    reply = record.meta.get("reply") if record.kind == "interaction" else None
+    return reply if isinstance(reply, str) else None
+
+
 def show(record: Record, limit: int | None = 60) -> str:
     """Give a record as one line for a model to read.
 
@@ -88,6 +105,9 @@ def show(record: Record, limit: int | None = 60) -> str:
         when, where several speak (`meta["speaker"]`).
     """
     output = one_line(cut(record.output, limit))
+    if (reply := judged(record)) is not None:
+        question = one_line(ends(record.input, limit))
+        return f'of the answer "{one_line(cut(reply, limit))}" to "{question}" said: {output}'
     if speaker := record.meta.get("speaker"):
         return f"{record.time.day} {record.time:%B %Y}, {one_line(str(speaker))}: {output}"
     if record.kind == "preference":

@@ -53,11 +53,13 @@ def test_json_gives_the_whole_talk(ada):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("/nope", "unknown command '/nope'. Did you mean '/new'? Known: /forget"),
+        ("/nope", "unknown command '/nope'. Did you mean '/new'? Known: /again"),
         ("/strength much", "strength must be between 0 and 1; got 'much'. Try: /strength 0.5"),
         ("/method nope", "unknown method 'nope'"),
         ("/remember x", "nobody in particular is talking. Run: ipse chat --user USER"),
         ("/forget x", "nobody in particular is talking"),
+        ("/up", "nobody in particular is talking"),
+        ("/again", "nothing was answered yet. Ask something first"),
     ],
 )
 def test_a_piped_error_ends_the_talk(ada, line, said):
@@ -65,6 +67,79 @@ def test_a_piped_error_ends_the_talk(ada, line, said):
     assert ran.status == 2
     assert said in ran.err
     assert ran.out == ""
+
+
+@pytest.fixture
+def varied(monkeypatch):
+    """An echo that answers otherwise with another seed."""
+    stream = EchoBackend.stream
+
+    def warm(lm, plan):
+        yield from stream(lm, plan)
+        yield f"\n{plan.sampling.seed}" if plan.sampling.temperature else ""
+
+    monkeypatch.setattr(EchoBackend, "stream", warm)
+
+
+def told(ada):
+    """What was said of replies, oldest first: how, and what."""
+    newest_first = ada("records", "ada", "--json").json["records"]
+    said = [record for record in reversed(newest_first) if record["source"] == "feedback"]
+    return [(record["meta"]["how"], record["output"]) for record in said]
+
+
+TALK = ("chat", "--user", "ada", "--method", "recent:k=1")
+
+
+def test_what_is_said_of_answers_is_noted(ada):
+    out = ada(*TALK, typed="tea?\n/up\n/up\n/rate 4\n/edit Green tea.\n/better Coffee.\n").out
+    assert out.count("Noted ") == 4
+    assert out.count("Already knew ") == 1
+    assert [how for how, _ in told(ada)] == ["thumb", "rating", "edit", "choice"]
+    assert told(ada)[2] == ("edit", "Green tea.")
+
+
+def test_an_edit_stands_in_the_talk_from_then_on(ada):
+    out = ada(*TALK, typed="tea?\n/edit Green tea.\nand then?\n").out
+    assert "[assistant] Green tea.\n[user] and then?" in out
+
+
+def test_asking_again_says_nothing_until_one_is_kept(ada, varied):
+    assert "[user] tea?\n1\n" in ada(*TALK, typed="tea?\n/again\n").out
+    assert told(ada) == []
+    ada(*TALK, typed="tea?\n/again\n/better\n")
+    assert [(how, text.splitlines()[-1]) for how, text in told(ada)] == [("regeneration", "1")]
+
+
+def test_the_answer_before_may_be_the_better_one_and_is_then_the_one_that_stands(ada, varied):
+    ran = ada(*TALK, "--json", typed="tea?\n/again\n/worse\nand then?\n")
+    assert [turn["question"] for turn in ran.json["turns"]] == ["tea?", "tea?", "and then?"]
+    assert [(how, text.splitlines()[-1]) for how, text in told(ada)] == [("choice", "[user] tea?")]
+    assert "tea?\n1" not in ran.json["turns"][2]["answer"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("/up", "nothing was answered yet"),
+        ("tea?\n/rate much", "a rating is a number; got 'much'. Try: /rate 4"),
+        ("tea?\n/rate nan", "a rating is a number from 1 to 5; got nan"),
+        ("tea?\n/better", "there is no answer before this one. Type /again"),
+        ("tea?\n/worse", "there is no answer before this one. Type /again"),
+        ("tea?\n/edit", "a record's output must say something"),
+    ],
+)
+def test_what_cannot_be_said_of_an_answer_is_told(ada, typed, said):
+    ran = ada(*TALK, typed=f"{typed}\n")
+    assert (ran.status, said in ran.err) == (2, True)
+    assert told(ada) == []
+
+
+def test_after_something_is_forgotten_the_talk_that_read_it_is_not_kept(ada):
+    record = ada("records", "ada", "--json").json["records"][0]["id"]
+    ran = ada(*TALK, typed=f"tea?\n/forget {record}\nand then?\n/up\n")
+    assert "this answer is not kept" in ran.err
+    assert ada("replies", "ada", "--json").json["replies"] == []
 
 
 def at_terminal(*args: str, typed: str) -> tuple[int, str, str]:

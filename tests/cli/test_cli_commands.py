@@ -13,6 +13,7 @@ JSON = {
     "remember": ["ada", "hello"],
     "ask": ["what about tea?", "--user", "ada"],
     "chat": ["--user", "ada"],
+    "replies": ["ada"],
     "explain": ["what about tea?", "--user", "ada"],
     "enroll": [],
     "profile": ["ada", "--method", "facets"],
@@ -23,8 +24,8 @@ JSON = {
     "bench": ["--list"],
 }
 
-ELSEWHERE = ("demo", "report", "compare", "judge")
-"""Commands that need a model or results: tested where these are."""
+ELSEWHERE = ("demo", "report", "compare", "judge", "feedback")
+"""Commands that need a model, results or a reply: tested where these are."""
 
 
 def test_every_command_is_checked_below():
@@ -176,9 +177,9 @@ def test_forget_a_record_by_the_start_of_its_id(ada):
 
 def test_forget_a_person_and_bring_them_back(ada):
     ada("enroll", "--method", "bm25")
-    assert "3 records and 1 state of ada" in ada("export", "ada", "ada.zip").out
+    assert "3 records, 1 state and 0 replies of ada" in ada("export", "ada", "ada.zip").out
     assert (
-        "Forgot 3 records of ada, 1 state (bm25) and 1 artifact ("
+        "Forgot 3 records of ada, 1 state (bm25), 0 replies and 1 artifact ("
         in ada("forget", "ada", "--yes").out
     )
     assert ada("records", "ada").status == 2

@@ -70,3 +70,15 @@ def test_what_cannot_be_read_is_said(run, args, said):
 def test_a_task_is_named_as_its_paper_does(run, folder):
     (folder / "a.json").write_text("[]")
     assert run("import", "lamp", "a.json", "--task", "LaMP-3").status == 0
+
+
+def test_preferences_say_how_many_are_disputed_and_so_does_the_doctor(run, folder):
+    assert "preferences" not in run("doctor").out
+    line = '{"prompt": "A title?", "chosen": "%s", "rejected": "%s"}\n'
+    pairs = (("Tea", "Coffee"), ("Coffee", "Tea"), ("Tea", "Tea"), ("Tea", "Milk"))
+    (folder / "pairs.jsonl").write_text("".join(line % pair for pair in pairs))
+    ran = run("import", "preferences", "pairs.jsonl", "--user", "ada")
+    assert "3 new records, 0 known, 1 malformed, 1 disputed: said both ways" in ran.out
+    assert "pairs.jsonl:3: chosen and rejected are the same: 'Tea'" in ran.err
+    found = {each["name"]: each["found"] for each in run("doctor", "--json").json["checks"]}
+    assert found["preferences"] == "2 pairs of 1 people; 1 disputed: the latest counts"

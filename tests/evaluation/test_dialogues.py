@@ -8,11 +8,10 @@ from ipse.errors import InvalidFile
 from ipse.evaluation.tasks.dialogues import (
     Session,
     Turn,
-    need,
-    need_text,
     session_records,
     turn_records,
 )
+from ipse.importers.rows import need, need_text
 
 NOON = datetime(2024, 5, 8, 12, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ import pytest
 
 from ipse.errors import InvalidFile
 from ipse.evaluation.tasks.prism import Prism
-from ipse.evaluation.tasks.rows import Rows
+from ipse.importers.rows import Rows
 
 USERS = ("ada", "bob", "eve")
 

@@ -19,7 +19,15 @@ OPTIONS = {
     "jsonl": {"user": "ada"},
     "lamp": {"task": "lamp-3"},
     "mbox": {"me": "ada@example.org"},
+    "personalllm": {"people": 2},
+    "preferences": {"user": "ada"},
+    "prism": {},
     "ukpconvarg": {},
+}
+
+FOLDERS = {
+    "prism": ("survey.jsonl", "conversations.jsonl", "utterances.jsonl"),
+    "ukpconvarg": ("annotations.jsonl", "arguments.jsonl"),
 }
 
 LINE = b'{"user": "ada", "kind": "content", "output": "Hello."}\n'
@@ -32,6 +40,19 @@ SEEDS = {
     "lamp": b'[{"id":"1","input":"?","profile":[{"id":"2","text":"x","score":3,"date":"2024"}]}]',
     "mbox": b"From a Mon Jan 1 10:00:00 2024\nFrom: ada@example.org\nDate: Mon, 1 Jan 2024 10:00:00"
     b" +0000\nContent-Type: text/html; charset=utf-8\n\n<p>x</p><![if>\nOn 3 May X wrote:\n> y\n",
+    "personalllm": json.dumps(
+        {"prompt": "Tea?"}
+        | {f"response_{n}": f"answer {n}" for n in range(1, 9)}
+        | {f"response_{n}_model": n / 8 for n in range(1, 9)}
+    ).encode(),
+    "preferences": b'{"prompt":"Tea?","chosen":[{"role":"assistant","content":"Green."}],"rejected"'
+    b':"Black.","time":1}\n{"prompt":"Tea?","response":"Green.","rating":4}\n',
+    "prism": b'{"user_id":"u","self_description":"kind","conversation_id":"c","turn":0,"score":9,'
+    b'"generated_datetime":"2023-11-02","conversation_type":"guided","utterance_id":"a",'
+    b'"user_prompt":"Tea?","model_response":"Green.","if_chosen":true}\n'
+    b'{"user_id":"u","conversation_id":"c","turn":0,"score":3,"generated_datetime":1700000000000,'
+    b'"conversation_type":"guided","utterance_id":"b","user_prompt":"Tea?",'
+    b'"model_response":"Black.","if_chosen":false}\n',
     "ukpconvarg": b'{"user_id":"u","pair_id":"p","topic":"t_s","arg1":"a","arg2":"b","choice":"a1",'
     b'"reason":"r","arg_id":"a","author":"w","stance":"s","text":"t"}\n',
 }
@@ -39,12 +60,12 @@ SEEDS = {
 
 def placed(tmp_path, name, content):
     """Put content where an importer will read it, and give the path."""
-    if name != "ukpconvarg":
+    if name not in FOLDERS:
         path = tmp_path / "file"
         path.write_bytes(content)
         return path
-    for part in ("annotations", "arguments"):
-        (tmp_path / f"{part}.jsonl").write_bytes(content)
+    for part in FOLDERS[name]:
+        (tmp_path / part).write_bytes(content)
     return tmp_path
 
 
@@ -80,7 +101,7 @@ def test_a_missing_option_is_named_with_what_it_is(name, option, tmp_path):
         read(name, placed(tmp_path, name, b""))
 
 
-@pytest.mark.parametrize("name", sorted(set(IMPORTERS) - {"ukpconvarg"}))
+@pytest.mark.parametrize("name", sorted(IMPORTERS.keys() - FOLDERS.keys()))
 def test_a_folder_is_no_file(name, tmp_path):
     with pytest.raises(InvalidFile, match="cannot read"):
         list(read(name, tmp_path, **OPTIONS[name]))

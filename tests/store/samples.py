@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 from ipse.records import Record
 from ipse.state import SavedState, State, StateKey
-from ipse.store import Store
-from ipse.store.schema import doomed, records, states, users
+from ipse.store import Store, StoredReply
+from ipse.store.schema import doomed, origins, records, replies, sources, states, users
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 OPENERS = {"sqlite": lambda folder: Store.open(folder / "ipse.db")}
@@ -30,6 +30,22 @@ def made_from(items=(), user="ada", method="mean", parents=(), arrays=None, fact
     lineage = tuple(item.id for item in items)
     state = State(facts or {"n": len(items)}, arrays, lineage, seen=7)
     return SavedState(StateKey(method, "settings", user), state, tuple(p.id for p in parents))
+
+
+def answered(store, n=0, user="ada", evidence=(), states=(), after=(), text="an answer", most=200):
+    """Keep a reply to a person, made of some records and states."""
+    reply = StoredReply(
+        f"{user}-{n}",
+        user,
+        START + timedelta(hours=n),
+        f"question {n}",
+        methods="mean",
+        evidence=tuple(item.id for item in evidence),
+        states=tuple(state.id for state in states),
+    )
+    store.begin_reply(reply, [each.id for each in after], most)
+    assert store.finish_reply(reply.id, text)
+    return store.reply(reply.id, user)
 
 
 def same_state(one, other):
@@ -56,6 +72,11 @@ def audit(store, folder):
         counted = select(records.c.user, func.count()).group_by(records.c.user)
         said = select(users.c.id, users.c.records)
         assert dict(connection.execute(counted).all()) == dict(connection.execute(said).all())
+        answered = set(connection.scalars(select(replies.c.id)))
+        links = connection.execute(select(sources)).all()
+        assert {reply for reply, _ in links} <= answered
+        made_of = set(connection.scalars(select(origins.c.id)))
+        assert made_of <= {origin for _, origin in links}
         named = set(connection.scalars(select(states.c.artifact))) - {None}
         assert connection.execute(select(doomed)).all() == []
     assert artifact_files(folder) == named

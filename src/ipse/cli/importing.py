@@ -21,7 +21,7 @@ __all__ = ["import_"]
 def import_(
     call: Call,
     name: Annotated[str, typer.Argument(metavar="FORMAT", help=f"One of {', '.join(FORMATS)}.")],
-    path: Annotated[Path, typer.Argument(help="The file or, for ukpconvarg, the folder.")],
+    path: Annotated[Path, typer.Argument(help="The file or, for some, the folder.")],
     user: Annotated[str | None, typer.Option(help="Whose records they are.")] = None,
     task: Annotated[str | None, typer.Option(help="lamp: which task, such as LaMP-3.")] = None,
     me: Annotated[
@@ -87,6 +87,8 @@ def _data(found: Ingested) -> dict[str, Any]:
         "malformed": found.malformed,
         "problems": found.problems,
         "states": found.states,
+        "replies": found.replies,
+        "disputed": found.disputed,
     }
 
 
@@ -96,5 +98,8 @@ def _summary(found: Ingested) -> str:
         return f"Nothing was written: {problems}. Without --strict, the good records are written"
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.kinds.items())
     states = f", {found.states} states" if found.states else ""
+    states += f", {found.replies} replies" if found.replies else ""
+    if found.disputed:
+        states += f", {found.disputed:,} disputed: said both ways, and the latest counts"
     taken = f"{found.new:,} new records, {found.known:,} known, {problems}{states}"
     return f"{taken} ({kinds})" if kinds else taken

@@ -108,6 +108,6 @@ def _jsonable(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON-able")
 
 
-def counted(count: int, what: str) -> str:
+def counted(count: int, what: str, several: str = "") -> str:
     """Say how many there are, such as `1 state` or `2 states`."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+    return f"{count:,} {what if count == 1 else several or f'{what}s'}"

@@ -100,9 +100,11 @@ def export(
     """Write all that is known and learned of one person to a zip; `ipse import ipse` reads it."""
     with call.store() as store:
         manifest = store.export_user(user, path)
-    data = {"user": user, "path": str(path), "records": manifest.records, "states": manifest.states}
+    counts = {name: getattr(manifest, name) for name in ("records", "states", "replies")}
     known, learned = counted(manifest.records, "record"), counted(manifest.states, "state")
-    call.answer(data, f"Wrote {known} and {learned} of {user} to {path}")
+    given = counted(manifest.replies, "reply", "replies")
+    text = f"Wrote {known}, {learned} and {given} of {user} to {path}"
+    call.answer({"user": user, "path": str(path), **counts}, text)
 
 
 def _more(what: str, page: Page[Any]) -> list[str]:
@@ -130,7 +132,8 @@ def _summary(receipt: Receipt) -> str:
     size = sum(artifact.nbytes for artifact in receipt.artifacts)
     methods = ", ".join(sorted({state.key.method for state in receipt.states}))
     states = counted(len(receipt.states), "state") + (f" ({methods})" if methods else "")
+    answers = counted(receipt.replies, "reply", "replies")
     return (
-        f"Forgot {counted(len(receipt.records), 'record')} of {receipt.user}, {states} "
+        f"Forgot {counted(len(receipt.records), 'record')} of {receipt.user}, {states}, {answers} "
         f"and {counted(len(receipt.artifacts), 'artifact')} ({size:,} bytes)"
     )

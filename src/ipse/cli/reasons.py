@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,20 @@ from rich.console import Group, RenderableType
 
 from ipse.cli.output import counted, short, table, when
 from ipse.engine import Ipse
-from ipse.methods import Method, parse, spec
+from ipse.feedback import said
+from ipse.methods import Method, spec
 from ipse.plan import Plan
 from ipse.records import Record
+from ipse.route import written
 from ipse.state import SavedState
 from ipse.text import show
 
 __all__ = ["Known", "Reasons", "evidence_table", "gate_lines", "reasons_for"]
+
+_LATEST = 4
+"""How many pieces of feedback are shown word for word: the latest."""
+
+_WORDS = 12
 
 _SERVES = {
     "adapter": "the person's own adapter",
@@ -77,12 +85,17 @@ class Reasons:
         plan: What was run.
         evidence: The records that the model read.
         known: What methods knew; of those that know nothing, only who has to be told to learn.
+        feedback: What the person said of earlier replies, as far as it shaped the plan: it was
+            read, or what was learned leans on it.
+        why: Why this composition, where one was chosen.
     """
 
     methods: str
     plan: Plan
     evidence: tuple[Record, ...] = ()
     known: tuple[Known, ...] = ()
+    feedback: tuple[Record, ...] = ()
+    why: str = ""
 
     @property
     def learned(self) -> list[dict[str, Any]]:
@@ -94,6 +107,7 @@ class Reasons:
         states = [one.saved for one in self.known if one.saved and one.used]
         return {
             "methods": self.methods,
+            "why": self.why,
             "strength": self.plan.strength,
             "evidence": [record.to_json() for record in self.evidence],
             "states": [
@@ -106,6 +120,7 @@ class Reasons:
                 for saved in states
             ],
             "learned": self.learned,
+            "feedback": [record.id for record in self.feedback],
             "plan": self.plan.to_json(),
         }
 
@@ -114,17 +129,22 @@ class Reasons:
         lines = [f"  {line}" for one in self.known for line in one.shown()]
         return [
             f"\nmethods: {self.methods}   strength: {self.plan.strength:g}",
+            *([f"chosen: {self.why}"] if self.why else []),
             evidence_table(self.evidence),
             *(["learned:", *lines] if lines else ["learned: nothing"]),
+            *_feedback_lines(self.feedback),
         ]
 
 
-def reasons_for(engine: Ipse, user: str | None, methods: str | None, plan: Plan) -> Reasons:
+def reasons_for(
+    engine: Ipse, user: str | None, question: str, methods: str | None, plan: Plan
+) -> Reasons:
     """Say why a plan is what it is.
 
     Args:
         engine: What made it.
         user: For whom; nobody is the generic model.
+        question: What was asked.
         methods: By which composition; the engine's own where it is None.
         plan: The plan.
 
@@ -133,9 +153,9 @@ def reasons_for(engine: Ipse, user: str | None, methods: str | None, plan: Plan)
     """
     if user is None:
         return Reasons("generic", plan)
-    written = spec(engine.methods if methods is None else parse(methods))
-    found = engine.known(user, written)
-    everyones = dict(engine.known(None, written))
+    choice = engine.choice(user, question, methods)
+    found = engine.known(user, choice.methods)
+    everyones = dict(engine.known(None, choice.methods))
     known = tuple(
         Known(
             method,
@@ -146,13 +166,26 @@ def reasons_for(engine: Ipse, user: str | None, methods: str | None, plan: Plan)
         for method, saved in found
         if saved or method.trains
     )
-    return Reasons(written, plan, engine.evidence(user, plan), known)
+    shaped = {name for one in known if one.saved and one.used for name in one.saved.state.lineage}
+    told = tuple(r for r in said(engine.store.user(user)) if r.id in shaped | {*plan.evidence})
+    evidence = engine.evidence(user, plan)
+    return Reasons(written(choice.methods), plan, evidence, known, told, choice.why)
 
 
 def evidence_table(records: Sequence[Record]) -> RenderableType:
     """Lay out the records that a model read."""
     rows = [(short(record.id), record.time, show(record)) for record in records]
     return Group("evidence:", table(("id", "time", "text"), rows)) if rows else "evidence: none"
+
+
+def _feedback_lines(records: Sequence[Record]) -> list[str]:
+    """Say what of what a person said of replies shaped the plan, the latest word for word."""
+    if not records:
+        return []
+    kinds = Counter(str(record.meta.get("how", record.kind)) for record in records)
+    counts = ", ".join(counted(count, how) for how, count in sorted(kinds.items()))
+    latest = [f"  {short(record.id)} {show(record, _WORDS)}" for record in records[-_LATEST:]]
+    return [f"feedback: {counts}", *latest]
 
 
 def gate_lines(facts: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from ipse.errors import InvalidFile, UsageError, unknown
-from ipse.importers import chatgpt, csv, jsonl, lamp, mbox, ukpconvarg
+from ipse.importers import (
+    chatgpt,
+    csv,
+    jsonl,
+    lamp,
+    mbox,
+    personalllm,
+    preferences,
+    prism,
+    ukpconvarg,
+)
 from ipse.importers.base import Importer, Problem
 from ipse.records import Record
 
@@ -22,6 +32,9 @@ IMPORTERS: dict[str, Importer] = {
     "jsonl": jsonl.read,
     "lamp": lamp.read,
     "mbox": mbox.read,
+    "personalllm": personalllm.read,
+    "preferences": preferences.read,
+    "prism": prism.read,
     "ukpconvarg": ukpconvarg.read,
 }
 """Every format there is, by name."""

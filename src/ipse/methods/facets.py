@@ -13,7 +13,7 @@ from ipse.methods.base import Method
 from ipse.plan import Plan
 from ipse.records import Record, User
 from ipse.state import State
-from ipse.text import words
+from ipse.text import judged, words
 
 __all__ = ["Facets"]
 
@@ -97,11 +97,13 @@ def _written(user: User) -> list[Record]:
 
 
 def _ratings(user: User) -> list[float]:
-    """Give the ratings among the interactions: outputs that are numbers."""
+    """Give the ratings among the interactions: outputs that are numbers; not those of replies."""
     return [
         float(record.output)
         for record in user.records
-        if record.kind == "interaction" and record.output.replace(".", "", 1).isdecimal()
+        if record.kind == "interaction"
+        and judged(record) is None
+        and record.output.replace(".", "", 1).isdecimal()
     ]
 
 

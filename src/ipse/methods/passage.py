@@ -12,7 +12,7 @@ from ipse.plan import Plan
 from ipse.records import Record, User
 from ipse.retrieval import recency, select
 from ipse.state import State
-from ipse.text import Form, cut, ends, overlap, show
+from ipse.text import Form, cut, ends, judged, overlap, show
 
 __all__ = ["HEADING", "Showing", "above_zero", "with_best", "with_records"]
 
@@ -58,7 +58,7 @@ def with_records(
         plan: The plan so far.
         records: What to show, in the order to be read.
         form: With `turns`, what the person wrote or rated in answer to something is shown as a
-            question and its answer, and only the rest as a list.
+            question and its answer, and only the rest as a list, with what they say of replies.
         given: The most words of what a record answers to; both its ends are kept.
         limit: The most words of what the person said.
 
@@ -66,7 +66,7 @@ def with_records(
         The plan with the records and their ids; the very same where nothing is left to show.
     """
     new = [record for record in records if record.id not in plan.evidence]
-    turns = [r for r in new if form == "turns" and r.kind in _ANSWERS and r.input]
+    turns = [r for r in new if form == "turns" and _is_turn(r)]
     listed = [record for record in new if record not in turns]
     if turns:
         plan = plan.with_turns(
@@ -79,6 +79,11 @@ def with_records(
             "\n".join([HEADING, *lines]), tuple(record.id for record in listed)
         )
     return plan
+
+
+def _is_turn(record: Record) -> bool:
+    """Whether a record is the person's own answer to something."""
+    return record.kind in _ANSWERS and bool(record.input) and judged(record) is None
 
 
 def with_best(

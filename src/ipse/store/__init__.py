@@ -10,6 +10,7 @@ from ipse.store.values import (
     Person,
     Receipt,
     StateSummary,
+    StoredReply,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "Receipt",
     "StateSummary",
     "Store",
+    "StoredReply",
 ]

@@ -3,6 +3,7 @@
     manifest.json                   format, user, counts, the sha256 of every other member
     records.jsonl                   one record a line, oldest first
     states.jsonl                    one state a line, oldest first
+    replies.jsonl                   one reply a line, oldest first; not there where there is none
     artifacts/<hash>.safetensors    the states' arrays
 
 Members are stored, not compressed, so an archive never unpacks to more than its own size: there
@@ -17,10 +18,11 @@ import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -31,6 +33,7 @@ from ipse.errors import InvalidFile, InvalidRecord, StoreFailure
 from ipse.records import Record
 from ipse.state import SavedState, State, StateKey
 from ipse.store.schema import micros, moment
+from ipse.store.sourced import Sourced
 from ipse.store.values import Manifest
 
 __all__ = ["Archive", "Standing", "read_archive", "write_archive"]
@@ -39,7 +42,7 @@ Standing: TypeAlias = Literal["current", "previous", "replaced"]
 """Whether a state is used, kept to go back to, or there because another was made from it."""
 
 _FORMAT = 1
-_MEMBER = re.compile(r"records\.jsonl|states\.jsonl|artifacts/[0-9a-f]{64}\.safetensors")
+_MEMBER = re.compile(r"(records|states|replies)\.jsonl|artifacts/[0-9a-f]{64}\.safetensors")
 _SUFFIX = ".safetensors"
 
 
@@ -51,11 +54,13 @@ class Archive:
         manifest: What it says of itself.
         records: The records, oldest first.
         states: The states with their arrays, oldest first, each with its standing.
+        replies: The replies, oldest first.
     """
 
     manifest: Manifest
     records: tuple[Record, ...]
     states: tuple[tuple[SavedState, Standing], ...] = ()
+    replies: tuple[Sourced, ...] = ()
 
 
 def write_archive(
@@ -63,6 +68,7 @@ def write_archive(
     user_id: str,
     records: Iterable[Record],
     states: Iterable[tuple[SavedState, Standing]],
+    replies: Sequence[Sourced] = (),
 ) -> Manifest:
     """Write one person's data; the same data gives the same bytes.
 
@@ -71,6 +77,7 @@ def write_archive(
         user_id: Whose data it is.
         records: The records, oldest first.
         states: The states with their arrays, oldest first, each with its standing.
+        replies: The replies, oldest first.
 
     Returns:
         What was written.
@@ -83,11 +90,13 @@ def write_archive(
         "records.jsonl": _lines(lines),
         "states.jsonl": _lines(_state_json(*one) for one in learned),
     }
+    if replies:  # an older Ipse reads an export that holds none
+        members["replies.jsonl"] = _lines(reply.to_json() for reply in replies)
     for saved, _ in learned:
         if saved.state.artifact is not None:
             members[_member(saved.state.artifact)] = tensors.pack(saved.state.arrays)
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
-    manifest = Manifest(user_id, len(lines), len(learned), hashes)
+    manifest = Manifest(user_id, len(lines), len(learned), hashes, len(replies))
     members["manifest.json"] = _manifest_json(manifest)
     tensors.replace_file(path, _zipped(members))
     return manifest
@@ -114,8 +123,9 @@ def read_archive(path: Path) -> Archive:
             raise ValueError(f"{wrong[0]} is not what the manifest says")
         records = tuple(_parsed(members["records.jsonl"], Record.from_json))
         states = tuple(_parsed(members["states.jsonl"], lambda data: _state(data, members)))
-        _check_agreement(manifest, records, states)
-    return Archive(manifest, records, states)
+        replies = tuple(_parsed(members.get("replies.jsonl", b""), Sourced.from_json))
+        _check_agreement(manifest, records, states, replies)
+    return Archive(manifest, records, states, replies)
 
 
 @contextmanager
@@ -184,6 +194,7 @@ def _manifest_json(manifest: Manifest) -> bytes:
         "records": manifest.records,
         "states": manifest.states,
         "members": dict(manifest.members),
+        **({"replies": manifest.replies} if manifest.replies else {}),
     }
     return json.dumps(data, indent=1, sort_keys=True).encode()
 
@@ -196,18 +207,27 @@ def _manifest(data: bytes) -> Manifest:
 
 
 def _check_agreement(
-    manifest: Manifest, records: tuple[Record, ...], states: tuple[tuple[SavedState, Standing], ...]
+    manifest: Manifest,
+    records: tuple[Record, ...],
+    states: tuple[tuple[SavedState, Standing], ...],
+    replies: tuple[Sourced, ...],
 ) -> None:
     owners = {record.user for record in records} | {saved.key.user for saved, _ in states}
+    owners |= {each.reply.user for each in replies}
     if not records or owners != {manifest.user}:
         raise ValueError(f"not everything in it is of user {manifest.user!r}")
     own = {record.id for record in records}
     if not all(own.issuperset(saved.state.lineage) for saved, _ in states):
         raise ValueError("a state in it was made from a record that is not")
+    if not all(own.issuperset((*each.reply.read, *chain(*each.own.values()))) for each in replies):
+        raise ValueError("a reply in it was made from a record that is not")
     if len({saved.id for saved, _ in states}) != len(states):
         raise ValueError("two of its states have one id")
-    if (len(records), len(states)) != (manifest.records, manifest.states):
-        raise ValueError("the counts of records and states are not the manifest's")
+    if len({each.reply.id for each in replies}) != len(replies):
+        raise ValueError("two of its replies have one id")
+    said = manifest.records, manifest.states, manifest.replies
+    if (len(records), len(states), len(replies)) != said:
+        raise ValueError("the counts of records, states and replies are not the manifest's")
     named = {_member(saved.state.artifact) for saved, _ in states if saved.state.artifact}
     if named != {name for name in manifest.members if name.endswith(_SUFFIX)}:
         raise ValueError("the artefacts are not those of the states")

@@ -1,16 +1,18 @@
-"""Forgetting: records, every state made from them however indirectly, and their artefacts.
+"""Forgetting: records, every state and reply made from them however indirectly, and artefacts.
 
 Deleting works inside the caller's transaction; files and the log are emptied after it, by `finish`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, union
 
 from ipse.errors import StoreFailure, UnknownUser
+from ipse.store import replies
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
 from ipse.store.records import find_record, revision_of, touch
@@ -32,10 +34,11 @@ def forget_user(connection: Connection, user_id: str) -> Receipt:
     ids = tuple(connection.scalars(theirs.order_by(records.c.time, records.c.id)))
     made = select(lineage.c.state).where(lineage.c.record.in_(theirs))
     own = select(states.c.id).where(owned(states, user_id))
+    answered = replies.remove(connection, replies.made_of(connection, user_id, None))
     erased, artifacts = _erase(connection, [made, own])
     connection.execute(delete(records).where(owned(records, user_id)))
     _drop(connection, user_id)
-    return Receipt(user_id, ids, erased, artifacts)
+    return Receipt(user_id, ids, erased, artifacts, replies=answered)
 
 
 def forget_record(
@@ -52,15 +55,17 @@ def forget_record(
     Returns:
         What was removed.
     """
-    record = find_record(connection, record_id, user_id)
-    if leave and _is_last(connection, record.user):
-        return forget_user(connection, record.user)
-    made = select(lineage.c.state).where(lineage.c.record == record_id)
-    erased, artifacts = _erase(connection, [made])
-    mine = owned(records, record.user), records.c.id == record_id
-    connection.execute(delete(records).where(*mine))
-    touch(connection, {record.user: -1})
-    return Receipt(record.user, (record_id,), erased, artifacts)
+    user = find_record(connection, record_id, user_id).user
+    ids = _with_quotes(connection, user, record_id)
+    if leave and _count(connection, user) == len(ids):
+        return forget_user(connection, user)
+    answered = replies.remove(connection, replies.made_of(connection, user, ids))
+    made = [select(lineage.c.state).where(lineage.c.record.in_(chunk)) for chunk in chunks(ids)]
+    erased, artifacts = _erase(connection, made)
+    for chunk in chunks(ids):
+        connection.execute(delete(records).where(owned(records, user), records.c.id.in_(chunk)))
+    touch(connection, {user: -len(ids)})
+    return Receipt(user, tuple(ids), erased, artifacts, replies=answered)
 
 
 def forget_states(connection: Connection, ids: Sequence[str]) -> Receipt:
@@ -109,8 +114,25 @@ def _erase(
     return tuple(erased), tuple(ArtifactSummary(*item) for item in sorted(lost.items()))
 
 
-def _is_last(connection: Connection, user_id: str) -> bool:
-    return connection.execute(select(users.c.records).where(owned(users, user_id))).scalar() == 1
+def _with_quotes(connection: Connection, user_id: str, record_id: str) -> list[str]:
+    """Give a record, and those of the person whose text was written with it being read.
+
+    Such a record names what was read in `meta["evidence"]`; feedback on a reply does.
+    """
+    found = [record_id]
+    for name in found:  # grows while it is gone through
+        mentions = func.instr(records.c.meta, json.dumps(name)) > 0
+        query = select(records.c.id, records.c.meta).where(owned(records, user_id), mentions)
+        for other, meta in connection.execute(query):
+            read = json.loads(meta).get("evidence")
+            if other not in found and isinstance(read, list) and name in read:
+                found.append(other)
+    return found
+
+
+def _count(connection: Connection, user_id: str) -> int:
+    query = select(users.c.records).where(owned(users, user_id))
+    return connection.execute(query).scalar() or 0
 
 
 def _drop(connection: Connection, user_id: str) -> None:

@@ -6,6 +6,9 @@
     lineage   state -> the records it was made from, in the method's order
     parents   state -> the states it was made from
     versions  previous states of a key that are kept to go back to
+    replies   answers that were given; the text is null until it is whole
+    origins   what replies were made of: of a state, or of the records read, the records of a person
+    sources   reply -> its origins
     doomed    artefact files whose state is gone; deleted after the commit, or at the next open
     forgotten the highest revision of anyone forgotten: new people start above it
 
@@ -27,6 +30,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -48,15 +52,18 @@ __all__ = [
     "metadata",
     "micros",
     "moment",
+    "origins",
     "owned",
     "parents",
     "records",
+    "replies",
+    "sources",
     "states",
     "users",
     "versions",
 ]
 
-VERSION = "0002"
+VERSION = "0003"
 """The newest migration; a file that says otherwise is migrated, or refused if it is newer."""
 
 # Pages and cursors rely on one order of names everywhere: that of their code points.
@@ -141,6 +148,37 @@ versions = Table(
     Column("state", Name, ForeignKey("states.id"), primary_key=True),
     Column("slot", Text, nullable=False),
     Index("ix_versions_slot", "slot"),
+    sqlite_with_rowid=False,
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("user", Name, ForeignKey("users.id"), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("text", Text),
+    Column("methods", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Index("ix_replies_user", "user", "time"),
+)
+
+origins = Table(
+    "origins",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("user", Name, ForeignKey("users.id"), primary_key=True),
+    Column("records", LargeBinary, nullable=False),  # the digests of their ids, end to end
+    Index("ix_origins_user", "user"),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("reply", Name, ForeignKey("replies.id"), primary_key=True),
+    Column("origin", Name, primary_key=True),
+    Index("ix_sources_origin", "origin"),
     sqlite_with_rowid=False,
 )
 

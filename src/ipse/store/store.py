@@ -15,11 +15,20 @@ from pathlib import Path
 
 from ipse.records import Kind, Record, User
 from ipse.state import SavedState, StateKey
-from ipse.store import forget, learned, records, states, transfer, versions
+from ipse.store import forget, learned, records, replies, states, transfer, versions
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
 from ipse.store.scratch import Scratch
-from ipse.store.values import Added, Imported, Manifest, Page, Person, Receipt, StateSummary
+from ipse.store.values import (
+    Added,
+    Imported,
+    Manifest,
+    Page,
+    Person,
+    Receipt,
+    StateSummary,
+    StoredReply,
+)
 
 __all__ = ["Store"]
 
@@ -268,8 +277,66 @@ class Store:
         with self._database.reading() as connection:
             return states.list_states(connection, user_id)
 
+    def begin_reply(self, reply: StoredReply, after: Sequence[str] = (), most: int = 200) -> None:
+        """Enter a reply that is about to be written; until it is whole, nobody is given it.
+
+        From now on it goes with whatever it is made of: so text that was written from a record
+        which is forgotten meanwhile is never kept.
+
+        Args:
+            reply: The reply, with the records and states of its plan.
+            after: The replies before it in its conversation, which the model reads: it goes with
+                what those are made of, too.
+            most: How many replies to the person are kept, the latest.
+
+        Raises:
+            Conflict: If the person is not there, or something it is made of is gone.
+            UnknownReply: If one of those before is not there.
+        """
+        with self._database.writing() as connection:
+            replies.begin(connection, reply, after, most)
+
+    def finish_reply(self, reply_id: str, text: str) -> bool:
+        """Keep the text of a reply that was begun.
+
+        Args:
+            reply_id: The reply.
+            text: What was answered.
+
+        Returns:
+            Whether it is kept; not, where something it was made of was forgotten meanwhile.
+        """
+        with self._database.writing() as connection:
+            return replies.finish(connection, reply_id, text)
+
+    def drop_reply(self, reply_id: str) -> None:
+        """Remove a reply, if it is there."""
+        with self._database.writing() as connection:
+            replies.remove(connection, [reply_id])
+
+    def reply(self, reply_id: str, user_id: str) -> StoredReply:
+        """Read one reply.
+
+        Args:
+            reply_id: The reply's id.
+            user_id: To whom it was given; another person's is as unknown as one that is nowhere.
+
+        Returns:
+            The reply.
+
+        Raises:
+            UnknownReply: If there is no such reply to the person.
+        """
+        with self._database.reading() as connection:
+            return replies.find(connection, reply_id, user_id)
+
+    def replies(self, user_id: str, limit: int | None = None) -> list[StoredReply]:
+        """Read the latest replies to a person, newest first; nobody has none."""
+        with self._database.reading() as connection:
+            return replies.latest(connection, user_id, limit)
+
     def forget_user(self, user_id: str) -> Receipt:
-        """Forget a person: their records, and every state made from one of those.
+        """Forget a person: their records and replies, and every state and reply made from those.
 
         Args:
             user_id: Who.
@@ -300,7 +367,10 @@ class Store:
         return self._finish(receipt)
 
     def forget_record(self, record_id: str, user_id: str | None = None) -> Receipt:
-        """Forget a record, and every state made from it; who has no other leaves the store.
+        """Forget a record, with every state and reply made from it, and what quotes from it.
+
+        Records of the person that name it in `meta["evidence"]` quote from it. Who has no other
+        record leaves the store.
 
         Args:
             record_id: The record's id.
@@ -318,7 +388,7 @@ class Store:
         return self._finish(receipt)
 
     def export_user(self, user_id: str, path: str | Path) -> Manifest:
-        """Write one person's records and states to one zip file.
+        """Write one person's records, states and replies to one zip file.
 
         Args:
             user_id: Who.

@@ -18,6 +18,7 @@ __all__ = [
     "Person",
     "Receipt",
     "StateSummary",
+    "StoredReply",
 ]
 
 T = TypeVar("T")
@@ -95,12 +96,46 @@ class StateSummary:
 
 
 @dataclass(frozen=True)
+class StoredReply:
+    """A reply that was given to a person, and what it was made of.
+
+    Attributes:
+        id: The reply's id.
+        user: To whom.
+        time: When, in UTC.
+        question: What was asked.
+        text: What was answered; "" while it is being written.
+        methods: The composition that made it.
+        evidence: The ids of the records that were read for it, word for word.
+        earlier: Those that were read for the replies before it in its conversation.
+        states: The ids of the states it leaned on.
+        strength: 0 is the generic model, 1 the methods as published.
+    """
+
+    id: str
+    user: str
+    time: datetime
+    question: str
+    text: str = ""
+    methods: str = ""
+    evidence: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    strength: float = 1.0
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The ids of all records that may stand in the text word for word."""
+        return tuple(dict.fromkeys((*self.evidence, *self.earlier)))
+
+
+@dataclass(frozen=True)
 class Receipt:
     """What a deletion removed. It holds ids and sizes, and nothing of what was forgotten.
 
     Attributes:
         user: Whose data it was.
-        records: The ids of the records.
+        records: The ids of the records; after the first, those that quoted from it.
         states: Every state made from them, directly or by way of another state.
         artifacts: The files that went with the states.
         when: When, in UTC.
@@ -108,6 +143,8 @@ class Receipt:
             reader or the disk kept the log from being emptied, or a file from being deleted. The
             next deletion, open or close empties the log; the next write of a state, deletion or
             open deletes the files.
+        replies: How many replies were made of them, and went; also other people's, where a state
+            that everyone shares was.
     """
 
     user: str
@@ -116,6 +153,7 @@ class Receipt:
     artifacts: tuple[ArtifactSummary, ...] = ()
     when: datetime = field(default_factory=lambda: datetime.now(UTC))
     pending: bool = False
+    replies: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Give the receipt as JSON-able data fit for the person: no one else's id is in it."""
@@ -124,6 +162,7 @@ class Receipt:
             "when": self.when.isoformat(),
             "pending": self.pending,
             "records": list(self.records),
+            "replies": self.replies,
             "states": [self._shown(state) for state in self.states],
             "artifacts": [{"name": a.name, "bytes": a.nbytes} for a in self.artifacts],
         }
@@ -150,12 +189,14 @@ class Manifest:
         records: How many records.
         states: How many states.
         members: The sha256 of every other member of the archive, by name.
+        replies: How many replies.
     """
 
     user: str
     records: int
     states: int
     members: Mapping[str, str]
+    replies: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,9 +209,11 @@ class Imported:
         states: How many states are new.
         left_out: The ids of states that were not taken: something they were made from is not in
             this store, or this store has a current state of the same key.
+        replies: How many replies are new.
     """
 
     user: str
     records: Added
     states: int
     left_out: tuple[str, ...] = ()
+    replies: int = 0

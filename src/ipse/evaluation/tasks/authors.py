@@ -34,10 +34,11 @@ from typing import Any, ClassVar
 
 from ipse.errors import InvalidFile, UsageError
 from ipse.evaluation.task import Item, Measure, Person, Source, Task, split, spread
-from ipse.evaluation.tasks.dialogues import SECOND, need, need_text
+from ipse.evaluation.tasks.dialogues import SECOND
 from ipse.evaluation.tasks.passages import Passage, passages
 from ipse.importers import sample_path
 from ipse.importers.base import Problem, objects
+from ipse.importers.rows import need, need_text
 from ipse.records import USES, Record, User
 
 __all__ = ["Authors", "written"]

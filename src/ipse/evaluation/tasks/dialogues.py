@@ -1,4 +1,4 @@
-"""Conversations as records, and the fields of the files they come in.
+"""Conversations as records.
 
 Not a task: what tasks made of conversations share. It knows no data set.
 """
@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from ipse.errors import InvalidFile
 from ipse.records import Record
 
-__all__ = ["SECOND", "Session", "Turn", "need", "need_text", "session_records", "turn_records"]
+__all__ = ["SECOND", "Session", "Turn", "session_records", "turn_records"]
 
 SECOND = timedelta(seconds=1)
 """How far apart turns are put, where only their session has a time."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -114,41 +111,3 @@ def session_records(user: str, sessions: Sequence[Session], source: str) -> Iter
                 meta={"session": session.name},
                 id=session.id,
             )
-
-
-def need(where: str, data: Any, name: str, kind: type[T]) -> T:
-    """Give a field of a JSON object, of the type it must have.
-
-    Args:
-        where: The file and place, for the message.
-        data: The object.
-        name: The field.
-        kind: The type it must have.
-
-    Returns:
-        Its value.
-
-    Raises:
-        InvalidFile: If the object is none, or has no such field of that type.
-    """
-    if not isinstance(data, Mapping):
-        raise InvalidFile(f"{where} must be an object with the field {name!r}; got {_short(data)}")
-    if name not in data:
-        known = ", ".join(map(str, data)) or "none"
-        raise InvalidFile(f"{where} has no field {name!r}; its fields: {known[:200]}")
-    value = data[name]
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
-        raise InvalidFile(f"{where}: {name!r} must be a {kind.__name__}; got {_short(value)}")
-    return value
-
-
-def need_text(where: str, data: Any, name: str) -> str:
-    """Give a field that must be text and say something, or raise `InvalidFile`."""
-    text = need(where, data, name, str)
-    if not text.strip():
-        raise InvalidFile(f"{where}: {name!r} is empty")
-    return text
-
-
-def _short(value: object) -> str:
-    return repr(value)[:80]

@@ -24,10 +24,10 @@ from typing import Any, ClassVar, Literal
 
 from ipse.errors import InvalidFile
 from ipse.evaluation.task import Item, Measure, Person, Source, Task
-from ipse.evaluation.tasks.dialogues import need, need_text
 from ipse.evaluation.tasks.profiles import first_people, records, view
 from ipse.importers.array import entries
 from ipse.importers.base import nth
+from ipse.importers.rows import need, need_text
 from ipse.records import Record, User
 
 __all__ = ["LampQa"]

@@ -23,9 +23,9 @@ from functools import partial
 from typing import Any, ClassVar, Literal
 
 from ipse.evaluation.task import Item, Measure, Person, Source, Task
-from ipse.evaluation.tasks.dialogues import need, need_text
 from ipse.evaluation.tasks.profiles import distinct, first_people, records, sound, view
 from ipse.importers.base import moment, nth, objects
+from ipse.importers.rows import need, need_text
 from ipse.records import Record, User
 from ipse.text import cut
 

@@ -27,16 +27,9 @@ from typing import Any, ClassVar, Literal
 
 from ipse.errors import InvalidFile, missing_extra
 from ipse.evaluation.task import Item, Measure, Person, Source, Task, rotated
-from ipse.evaluation.tasks.dialogues import (
-    SECOND,
-    Session,
-    Turn,
-    need,
-    need_text,
-    session_records,
-    turn_records,
-)
+from ipse.evaluation.tasks.dialogues import SECOND, Session, Turn, session_records, turn_records
 from ipse.importers.base import DAMAGED, opened
+from ipse.importers.rows import need, need_text
 from ipse.records import User
 
 __all__ = ["Longmemeval"]

@@ -23,8 +23,9 @@ from typing import Any, ClassVar
 
 from ipse.errors import InvalidFile
 from ipse.evaluation.task import Item, Measure, Person, Source, Task, rotated, spread
-from ipse.evaluation.tasks.dialogues import SECOND, need, need_text
+from ipse.evaluation.tasks.dialogues import SECOND
 from ipse.importers.base import document, nth
+from ipse.importers.rows import need, need_text
 from ipse.records import Kind, Record, User
 
 __all__ = ["Perltqa"]

@@ -17,50 +17,31 @@ are drawn from the test file. With the rewards of what was chosen and of the rig
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, islice
 from itertools import count as counted
-from math import isfinite
-from typing import Any, ClassVar
+from itertools import islice
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ipse.errors import InvalidFile, UsageError
+from ipse.errors import InvalidFile
 from ipse.evaluation.task import Item, Measure, Person, Source, Task, rotated
-from ipse.evaluation.tasks.dialogues import need, need_text
-from ipse.evaluation.tasks.rows import Place, Rows
 from ipse.importers.base import nth
-from ipse.records import USES, Record, User
+from ipse.importers.personalllm import (
+    ANSWERS,
+    Prompts,
+    Taste,
+    preferred,
+    read_prompts,
+    taste,
+    texts,
+)
+from ipse.importers.rows import Rows
+from ipse.records import Record, User
 
 __all__ = ["Personalllm"]
-
-_ANSWERS = 8
-_FIRST = "response_1_"
-
-
-@dataclass(frozen=True)
-class _Prompts:
-    """One file: where its prompts are, and every reward model's score of every answer."""
-
-    rows: Rows
-    places: tuple[Place, ...]
-    models: tuple[str, ...]
-    scores: NDArray[np.float64]  # (prompts, answers, models)
-
-
-@dataclass(frozen=True)
-class _Taste:
-    """What a simulated person goes by: a weight for each reward model, standardized."""
-
-    mean: NDArray[np.float64]  # (models,)
-    weights: NDArray[np.float64]  # (models,)
-
-    def rewards(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Reward one prompt's answers: (answers, models) to (answers,)."""
-        return (scores - self.mean) @ self.weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,18 +82,18 @@ class Personalllm(Task):
     def population(self) -> Iterator[User]:
         """Give simulated people that are none of those."""
         with Rows.opened(self.source.find(self.root, "train.jsonl")) as rows:
-            train = _read(rows)
+            train = read_prompts(rows)
             for number in range(self.fit):
                 chance = np.random.default_rng([self.seed, 1, number])
-                taste = self._taste(chance, train)
-                yield self._history(f"simulated-fit-{number}", taste, chance, train)
+                own = taste(chance, train, self.alpha)
+                yield self._history(f"simulated-fit-{number}", own, chance, train)
 
     def _people(self) -> Iterator[tuple[User, tuple[Item, ...]]]:
         with (
             Rows.opened(self.source.find(self.root, "train.jsonl")) as known,
             Rows.opened(self.source.find(self.root, "test.jsonl")) as asked,
         ):
-            train, test = _read(known), _read(asked)
+            train, test = read_prompts(known), read_prompts(asked)
             if train.models != test.models:
                 raise InvalidFile(
                     f"{known.path} has scores of the reward models {', '.join(train.models)}, and "
@@ -120,59 +101,31 @@ class Personalllm(Task):
                 )
             for number in counted():
                 chance = np.random.default_rng([self.seed, 0, number])
-                taste = self._taste(chance, train)
-                history = self._history(f"simulated-{number}", taste, chance, train)
+                own = taste(chance, train, self.alpha)
+                history = self._history(f"simulated-{number}", own, chance, train)
                 drawn = chance.permutation(len(test.places))[: self.items or None]
                 items = (
-                    _item(history, taste, test, place, chance, nth(len(train.places) + turn))
+                    _item(history, own, test, place, chance, nth(len(train.places) + turn))
                     for turn, place in enumerate(drawn)
                 )
                 yield history, tuple(items)
 
-    def _taste(self, chance: np.random.Generator, train: _Prompts) -> _Taste:
-        if self.alpha <= 0:
-            raise UsageError(f"alpha of {self.name!r} must be above 0; got {self.alpha}")
-        scores = train.scores
-        wide = scores.std(axis=(0, 1))
-        weights = chance.dirichlet([self.alpha] * len(train.models))
-        return _Taste(scores.mean(axis=(0, 1)), weights / np.where(wide > 0, wide, 1))
-
-    def _history(
-        self, user: str, taste: _Taste, chance: np.random.Generator, train: _Prompts
-    ) -> User:
-        records = []
-        for number, place in enumerate(chance.permutation(len(train.places))[: self.past]):
-            prompt, answers = _texts(train, place)
-            rewards = taste.rewards(train.scores[place])
-            best, worst = answers[rewards.argmax()], answers[rewards.argmin()]
-            if best == worst:
-                continue
-            records.append(
-                Record(
-                    user=user,
-                    kind="preference",
-                    input=prompt,
-                    output=best,
-                    rejected=worst,
-                    time=nth(number),
-                    source="personalllm",
-                    uses=frozenset(USES),
-                )
-            )
-        return User(user, tuple(records))
+    def _history(self, user: str, own: Taste, chance: np.random.Generator, train: Prompts) -> User:
+        told = preferred(user, own, chance, train, self.past)
+        return User(user, tuple(Record(**fields) for fields in told))
 
 
 def _item(
     history: User,
-    taste: _Taste,
-    test: _Prompts,
+    own: Taste,
+    test: Prompts,
     place: int,
     chance: np.random.Generator,
     time: datetime,
 ) -> Item:
-    prompt, answers = _texts(test, place)
-    order = chance.permutation(_ANSWERS)
-    rewards = taste.rewards(test.scores[place])[order]
+    prompt, answers = texts(test, place)
+    order = chance.permutation(ANSWERS)
+    rewards = own.rewards(test.scores[place])[order]
     return Item(
         f"{history.id}:{test.places[place].number}",
         prompt,
@@ -182,38 +135,3 @@ def _item(
         time=time,
         meta={"rewards": [round(float(reward), 4) for reward in rewards], "simulated": True},
     )
-
-
-def _read(rows: Rows) -> _Prompts:
-    """Read all scores, and where the texts are."""
-    places: list[Place] = []
-    scores: list[list[list[float]]] = []
-    models: tuple[str, ...] = ()
-    for place, row in rows.scan():
-        if not places:
-            scored = (name for name, value in row.items() if _number(value))
-            models = tuple(sorted(n.removeprefix(_FIRST) for n in scored if n.startswith(_FIRST)))
-        places.append(place)
-        scores.append(_scores(rows.where(place), row, models))
-    if not models:
-        raise InvalidFile(f"{rows.path} has no row with scores such as '{_FIRST}gemma_2b'")
-    return _Prompts(rows, tuple(places), models, np.array(scores))
-
-
-def _scores(where: str, row: Mapping[str, Any], models: Sequence[str]) -> list[list[float]]:
-    names = [[f"response_{n}_{model}" for model in models] for n in range(1, _ANSWERS + 1)]
-    for name in chain(*names):
-        if not _number(need(where, row, name, object)):
-            raise InvalidFile(f"{where}: {name!r} must be a number; got {row[name]!r}")
-    return [[float(row[name]) for name in answer] for answer in names]
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
-def _texts(prompts: _Prompts, place: int) -> tuple[str, list[str]]:
-    at = prompts.places[place]
-    where, row = prompts.rows.where(at), prompts.rows.at(at)
-    answers = [need_text(where, row, f"response_{n}") for n in range(1, _ANSWERS + 1)]
-    return need_text(where, row, "prompt"), answers

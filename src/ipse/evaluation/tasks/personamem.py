@@ -31,9 +31,9 @@ from typing import IO, Any, ClassVar, Literal, cast
 
 from ipse.errors import InvalidFile
 from ipse.evaluation.task import Item, Measure, Person, Source, Task, spread
-from ipse.evaluation.tasks.dialogues import SECOND, Session, Turn, need, need_text, turn_records
-from ipse.evaluation.tasks.rows import Place, Rows
+from ipse.evaluation.tasks.dialogues import SECOND, Session, Turn, turn_records
 from ipse.importers.base import DAMAGED, nth, opened
+from ipse.importers.rows import Place, Rows, need, need_text
 from ipse.records import Record, User
 
 __all__ = ["Personamem"]

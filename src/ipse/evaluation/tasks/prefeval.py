@@ -27,8 +27,9 @@ from typing import Any, ClassVar, Literal, get_args
 
 from ipse.errors import InvalidFile
 from ipse.evaluation.task import Item, Measure, Person, Source, Task, rotated
-from ipse.evaluation.tasks.dialogues import SECOND, Session, Turn, need, need_text, turn_records
+from ipse.evaluation.tasks.dialogues import SECOND, Session, Turn, turn_records
 from ipse.importers.base import document, nth
+from ipse.importers.rows import need, need_text
 from ipse.records import User
 
 __all__ = ["TOPICS", "Form", "Prefeval", "Topic"]

@@ -1,7 +1,7 @@
-"""JSON lines read in any order, without holding the file.
+"""JSON lines read in any order, without holding the file, and the fields of what they hold.
 
-Not a task: what tasks share whose people's lines lie anywhere in a large file. Read it through
-once, keep what matters with the places of the lines, and read lines again when they are wanted.
+For files whose people's lines lie anywhere in them. Read one through once, keep what matters with
+the places of the lines, and read lines again when they are wanted.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple, TypeVar, cast
 
 from ipse.errors import InvalidFile
 from ipse.importers.base import DAMAGED, MAX_LINE, opened
 
-__all__ = ["Place", "Rows"]
+__all__ = ["Place", "Rows", "need", "need_text"]
+
+T = TypeVar("T")
 
 
 class Place(NamedTuple):
@@ -99,3 +101,41 @@ class Rows:
         if not isinstance(data, dict):
             raise InvalidFile(f"{where}: a line holds one JSON object; got {str(data)[:80]!r}")
         return data
+
+
+def need(where: str, data: Any, name: str, kind: type[T]) -> T:
+    """Give a field of a JSON object, of the type it must have.
+
+    Args:
+        where: The file and place, for the message.
+        data: The object.
+        name: The field.
+        kind: The type it must have.
+
+    Returns:
+        Its value.
+
+    Raises:
+        InvalidFile: If the object is none, or has no such field of that type.
+    """
+    if not isinstance(data, Mapping):
+        raise InvalidFile(f"{where} must be an object with the field {name!r}; got {_short(data)}")
+    if name not in data:
+        known = ", ".join(map(str, data)) or "none"
+        raise InvalidFile(f"{where} has no field {name!r}; its fields: {known[:200]}")
+    value = data[name]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+        raise InvalidFile(f"{where}: {name!r} must be a {kind.__name__}; got {_short(value)}")
+    return value
+
+
+def need_text(where: str, data: Any, name: str) -> str:
+    """Give a field that must be text and say something, or raise `InvalidFile`."""
+    text = need(where, data, name, str)
+    if not text.strip():
+        raise InvalidFile(f"{where}: {name!r} is empty")
+    return text
+
+
+def _short(value: object) -> str:
+    return repr(value)[:80]
