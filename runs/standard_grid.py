@@ -46,6 +46,7 @@ LEFT_OUT = {
             "plora",
             "shared-adapter",
             "user-adapter",
+            "user-dpo",
             "user-identifier",
             "user-prefix",
         )
