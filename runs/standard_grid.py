@@ -47,6 +47,7 @@ LEFT_OUT = {
             "plora",
             "shared-adapter",
             "user-adapter",
+            "user-dpo",
             "user-identifier",
             "user-prefix",
         )

@@ -39,6 +39,7 @@ from ipse.methods.steer import Steer
 from ipse.methods.steps import finish, finish_all
 from ipse.methods.style_vector import StyleVector
 from ipse.methods.user_adapter import UserAdapter
+from ipse.methods.user_dpo import UserDpo
 from ipse.methods.user_identifier import UserIdentifier
 from ipse.methods.user_prefix import UserPrefix
 from ipse.spec import read_settings, write_settings
@@ -84,6 +85,7 @@ METHODS: dict[str, type[Method]] = {
     "steer": Steer,
     "style-vector": StyleVector,
     "user-adapter": UserAdapter,
+    "user-dpo": UserDpo,
     "user-identifier": UserIdentifier,
     "user-prefix": UserPrefix,
 }

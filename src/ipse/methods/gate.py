@@ -17,7 +17,7 @@ from ipse.lm import Likelihood, Score
 from ipse.methods.base import Steps
 from ipse.plan import Plan
 
-__all__ = ["examined", "judge", "paired", "untested"]
+__all__ = ["examined", "examined_pairs", "judge", "paired", "untested"]
 
 _EXACT = 12
 """Up to so many pairs every choice of signs is tried: 4,096."""
@@ -47,7 +47,9 @@ def paired(one: Sequence[float], other: Sequence[float]) -> float:
     return float(np.mean(sums <= sums[0] + slack))
 
 
-def judge(nats: Mapping[str, Sequence[float]], risk: float, least: int) -> dict[str, Any]:
+def judge(
+    nats: Mapping[str, Sequence[float]], risk: float, least: int, of: str = "records"
+) -> dict[str, Any]:
     """Say what serves a person.
 
     Args:
@@ -55,6 +57,7 @@ def judge(nats: Mapping[str, Sequence[float]], risk: float, least: int) -> dict[
             where one was trained, and of its rivals, the simplest first.
         risk: The adapter is served where both p-values are at most this.
         least: The fewest records an adapter is trained from; for the sentence that says why.
+        of: What was held out, for that sentence.
 
     Returns:
         `serves`, one of the choices; `why`; the mean `nats` of each; how many `records` were held
@@ -66,14 +69,14 @@ def judge(nats: Mapping[str, Sequence[float]], risk: float, least: int) -> dict[
     records = len(nats[best])
     p = {name: paired(nats["adapter"], nats[name]) for name in rivals} if "adapter" in nats else {}
     if not p:
-        serves, why = best, f"there are too few records to train an adapter from: it needs {least}"
+        serves, why = best, f"there are too few {of} to train an adapter from: it needs {least}"
     elif all(value <= risk for value in p.values()):
         serves = "adapter"
-        why = f"on {records} held-out records the adapter beats {_listed(p)}"
+        why = f"on {records} held-out {of} the adapter beats {_listed(p)}"
     else:
         lost = {name: value for name, value in p.items() if value > risk}
         serves = best
-        why = f"on {records} held-out records the adapter does not beat {_listed(lost)} for certain"
+        why = f"on {records} held-out {of} the adapter does not beat {_listed(lost)} for certain"
     return {"serves": serves, "why": why, "nats": means, "records": records, "p": p}
 
 
@@ -95,6 +98,48 @@ def examined(
     scores: list[Score] = yield Likelihood(plans, tuple(texts) * len(choices))
     costs = iter([score.nats / max(1, score.tokens) for score in scores])
     return judge({name: [*islice(costs, len(texts))] for name in choices}, risk, least)
+
+
+def examined_pairs(
+    choices: Mapping[str, Sequence[Plan]],
+    chosen: Sequence[str],
+    rejected: Sequence[str],
+    risk: float,
+    least: int,
+) -> Steps[dict[str, Any]]:
+    """Let held-out pairs say what serves a person.
+
+    An adapter has to tell what was chosen from what was rejected better than its rivals, by a
+    paired test of the nats a token between the two; and it may not find what was chosen less
+    likely, on average, than the better of them does.
+
+    Args:
+        choices: The plans that ask for the held-out texts, by choice, as for `judge`.
+        chosen: What the person preferred, one a plan of each choice.
+        rejected: What it was preferred to.
+        risk: The p-value up to which the adapter is held to be better.
+        least: The fewest pairs an adapter is trained from.
+
+    Returns:
+        The verdict of `judge` by the nats a token of what was chosen less those of what was
+        rejected (`apart`), with the `nats` of what was chosen and the `accuracy`, the share of
+        pairs in which it is the likelier, of each choice.
+    """
+    plans = tuple(plan for each in choices.values() for plan in each)
+    texts = (*tuple(chosen) * len(choices), *tuple(rejected) * len(choices))
+    scores: list[Score] = yield Likelihood((*plans, *plans), texts)
+    costs = iter([score.nats / max(1, score.tokens) for score in scores])
+    own = {name: np.array([*islice(costs, len(chosen))]) for name in choices}
+    apart = {name: own[name] - [*islice(costs, len(chosen))] for name in choices}
+    verdict = judge({name: list(values) for name, values in apart.items()}, risk, least, "pairs")
+    nats = {name: float(values.mean()) for name, values in own.items()}
+    if verdict["serves"] == "adapter":
+        best = min((name for name in nats if name != "adapter"), key=nats.__getitem__)
+        if nats["adapter"] > nats[best]:
+            why = f"{verdict['why']}, but finds what was chosen less likely than {best} does"
+            verdict |= {"serves": best, "why": why}
+    accuracy = {name: float((values < 0).mean()) for name, values in apart.items()}
+    return {**verdict, "apart": verdict["nats"], "nats": nats, "accuracy": accuracy}
 
 
 def untested(serves: str, why: str) -> dict[str, Any]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
-from ipse.errors import InvalidPlan
 from ipse.job import Job, Lora, Schedule
 from ipse.lm import Hold
 from ipse.methods.base import Base, Learning, Level, Method, Steps
@@ -19,22 +17,17 @@ from ipse.methods.examples import (
     modules,
     pointing,
     records_of,
-    retrieved,
     taught,
     with_earlier,
 )
 from ipse.methods.gate import examined, untested
+from ipse.methods.gated import everyones, parted, served, unlearned
 from ipse.methods.pairs import Answer, answers
-from ipse.methods.shared_adapter import SharedAdapter
 from ipse.plan import Adapter, Plan
 from ipse.records import User
-from ipse.spec import read_settings
 from ipse.state import State
 
 __all__ = ["UserAdapter"]
-
-_HELD_LEAST = 8
-"""The fewest answers an adapter is tested on: eight wins of eight have p = 1/256."""
 
 
 @dataclass(frozen=True)
@@ -100,27 +93,25 @@ class UserAdapter(Method):
 
     def fit(self, people: Iterable[User]) -> Steps[State | None]:
         """Train everyone's adapter, as `shared-adapter` of the same settings does."""
-        settings = read_settings(SharedAdapter, SharedAdapter.name, self.task.replace(";", ","))
-        return SharedAdapter(**settings).fit(people)
+        return everyones(self.task).fit(people)
 
     def enroll(self, user: User, shared: State | None) -> Learning:
         """Train the person's own adapter, and test it."""
-        everyones = pointing(shared)
-        base = everyones.facts["adapter"] if everyones else ""
+        below = pointing(shared)
+        base = below.facts["adapter"] if below else ""
         own = answers(user, self.records, self.given)
         if own:
             known, held = self._split(own, len(own))
             trained = known if len(own) >= self.least or not self.gate else []
             return self._learned(user, base, trained, held, len(own))
-        if everyones is None:
+        if below is None:
             return None
         why = "there is no answer to learn from"
-        return State({**everyones.facts, "records": 0, "gate": untested("shared", why)})
+        return State({**below.facts, "records": 0, "gate": untested("shared", why)})
 
     def newcomer(self, shared: State) -> State | None:
         """Give everyone's adapter, until there is one of the person's own."""
-        verdict = untested("shared", "nothing was learned of this person yet")
-        return State({"adapter": shared.artifact or "", "records": 0, "gate": verdict})
+        return unlearned(shared.artifact or "")
 
     def update(self, user: User, state: State, shared: State | None) -> Learning:
         """Go on from the adapter there is, once there are enough new answers."""
@@ -141,20 +132,11 @@ class UserAdapter(Method):
         """Attach what serves the person: everyone's adapter and their own, or retrieval."""
         if state is None:
             return plan
-        serves = state.facts["gate"]["serves"]
-        everyones = [Adapter(name) for name in filter(None, [state.facts["adapter"]])]
-        if serves != "adapter":
-            plan = retrieved(plan, user, self.rival if serves == "retrieval" else 0)
-            return adapted(plan, *everyones)
-        if state.artifact is None:
-            raise InvalidPlan("weights are named by the store: keep the state before it is applied")
-        return adapted(retrieved(plan, user, self.retrieve), *everyones, Adapter(state.artifact))
+        return served(plan, user, state, self.retrieve, self.rival)
 
     def _split(self, own: Sequence[Answer], most: int) -> tuple[list[Answer], list[Answer]]:
         """Part answers into those to train on and the latest, at most so many, to test on."""
-        wanted = max(_HELD_LEAST, math.ceil(self.held_out * len(own))) if self.gate else 0
-        cut = len(own) - min(wanted, most)
-        return [*own[:cut]], [*own[cut:]]
+        return parted(own, self.held_out if self.gate else None, most)
 
     def _some(self, old: Sequence[Answer], beside: int) -> list[Answer]:
         """Choose old answers to be learned again, in their order."""
@@ -168,13 +150,13 @@ class UserAdapter(Method):
     ) -> Steps[State]:  # fmt: skip
         """Train on some answers, and let others say what serves."""
         below = [Adapter(base)] if base else []
-        served, tested = ([with_earlier(a, user, self.retrieve) for a in s] for s in (known, held))
+        known, tested = ([with_earlier(a, user, self.retrieve) for a in s] for s in (known, held))
         rivals = [with_earlier(answer, user, self.rival) for answer in held]
-        lineage = (*(before.lineage if before else ()), *records_of(served, tested, rivals))
+        lineage = (*(before.lineage if before else ()), *records_of(known, tested, rivals))
         own, verdict = None, untested("adapter", "it is served untested: gate=false")
-        if served:
+        if known:
             start = before.artifact or "" if before else ""
-            own = yield from self._taught(user, below, served, start)
+            own = yield from self._taught(user, below, known, start)
         if held:
             choices = {
                 "shared" if base else "none": [adapted(a.plan, *below) for a in held],
@@ -186,7 +168,7 @@ class UserAdapter(Method):
             texts = [answer.text for answer in held]
             verdict = yield from examined(choices, texts, self.risk, self.least)
             if own and self.whole and verdict["serves"] == "adapter":
-                again = [*self._some(served, len(tested)), *tested]
+                again = [*self._some(known, len(tested)), *tested]
                 own = yield from self._taught(user, below, again, name)
         facts = {"adapter": base, "records": count, "gate": verdict}
         facts |= {"training": own.facts} if own else {}
