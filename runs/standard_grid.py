@@ -50,6 +50,9 @@ LEFT_OUT = {
             "user-prefix",
         )
     },
+    "best-of-n": "it chooses among answers and makes none likelier: `ipse bench "
+    "ukpconvarg-reason --methods best-of-n --measures write`",
+    "reward-guided": "`ipse bench ukpconvarg-reason --methods reward-guided`",
     "steer": "training takes a minute a person: `python runs/standard_grid.py --only steering`",
     "style-vector": "enrolling takes a quarter of a minute: the same command",
 }

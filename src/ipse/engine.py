@@ -22,7 +22,7 @@ from ipse.errors import Conflict, UnknownUser
 from ipse.lifecycle import Lifecycle
 from ipse.lm import LM, Reply
 from ipse.meter import Meter, Told
-from ipse.methods import Learned, Method, parse, personalize
+from ipse.methods import Chooser, Learned, Method, choose, parse, personalize
 from ipse.plan import Message, Plan, Sampling
 from ipse.records import Kind, Record, User
 from ipse.state import SavedState, StateKey
@@ -285,17 +285,52 @@ class Ipse:
         Returns:
             The answer and why it is what it is.
         """
-        forgets = self._forgets
         plan = self.plan(user, question, **options)
-        (reply,) = self.lm.generate([plan])
-        self._settle(forgets)
+        reply = self.reply(user, plan, options.get("methods"))
         return Answer(reply.text, plan, reply, self.evidence(user, plan))
 
     def stream(self, user: str | None, question: str, **options: Any) -> Iterator[str]:
-        """Answer a question in pieces; together they are what `ask` gives."""
+        """Answer a question in pieces; together they are what `ask` gives.
+
+        Of several candidates the best is known only once all are written: it comes in one piece.
+        """
+        plan = self.plan(user, question, **options)
+        return self.pieces(user, plan, options.get("methods"))
+
+    def reply(self, user: str | None, plan: Plan, methods: str | None = None) -> Reply:
+        """Run a plan; of several candidates, the person's rewards choose.
+
+        Args:
+            user: Whom it was made for.
+            plan: The plan.
+            methods: The composition that made it; the engine's own where it is not given.
+
+        Returns:
+            The reply; what else was drawn is in it, with the rewards.
+        """
         forgets = self._forgets
-        pieces = self.lm.stream(self.plan(user, question, **options))
-        return self._until_settled(pieces, forgets)
+        (reply,) = self.lm.generate([plan])
+        view = self._view(user)[1] if user and plan.candidates > 1 else None
+        if view is not None:
+            learned = [self._learned(method, view) for method in self._chosen(methods)]
+            (reply,) = choose([plan], [reply], [Chooser(view, learned)], self.lm)
+        self._settle(forgets)
+        return reply
+
+    def pieces(self, user: str | None, plan: Plan, methods: str | None = None) -> Iterator[str]:
+        """Run a plan as `reply` does, and give the text in pieces; in one, of several candidates.
+
+        Args:
+            user: Whom it was made for.
+            plan: The plan.
+            methods: The composition that made it; the engine's own where it is not given.
+
+        Returns:
+            The pieces; together they are the reply's text.
+        """
+        if plan.candidates > 1:
+            return (self.reply(user, plan, methods).text for _ in range(1))
+        return self._until_settled(self.lm.stream(plan), self._forgets)
 
     def evidence(self, user: str | None, plan: Plan) -> tuple[Record, ...]:
         """Give the records a plan lets the model read, but for those forgotten since."""

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from ipse.cli.call import Call, MaxTokens, Method, Seed, Strength, Temperature, User, command
-from ipse.cli.output import document, show_all, write
-from ipse.cli.reasons import reasons_for
+from ipse.cli.output import document, show_all, warn, write
+from ipse.cli.reasons import candidates_table, reasons_for
 from ipse.lm import Reply
 from ipse.plan import Plan
 
@@ -36,13 +36,20 @@ def ask(
     with call.engine(user, method, create=user is None) as engine:
         plan = engine.plan(user, question, methods=method, strength=strength, sampling=sampling)
         if call.as_json:
-            (reply,) = engine.lm.generate([plan])
+            reply = engine.reply(user, plan, method)
             why = reasons_for(engine, user, method, plan).to_json() if explain else {}
             document({**_answer(user, question, reply), **why})
             return
-        for piece in engine.lm.stream(plan):
-            write(piece, end="")
-        write("")
+        if plan.candidates > 1:
+            warn(f"{plan.candidates} answers are written before the best of them is shown …")
+            reply = engine.reply(user, plan, method)
+            write(reply.text)
+            if explain:
+                show_all(candidates_table(reply))
+        else:
+            for piece in engine.pieces(user, plan, method):
+                write(piece, end="")
+            write("")
         if explain:
             show_all(*reasons_for(engine, user, method, plan).shown())
 
@@ -76,6 +83,7 @@ def _answer(user: str | None, question: str, reply: Reply) -> dict[str, Any]:
         "finish": reply.finish,
         "prompt_tokens": reply.prompt_tokens,
         "tokens": reply.tokens,
+        **({"candidates": reply.candidates, "rewards": reply.rewards} if reply.rewards else {}),
     }
 
 
@@ -87,4 +95,9 @@ def _messages(plan: Plan) -> list[str]:
         shown += [f"[{message.role}] {message.content}" for message in stream.messages]
     if plan.fusion:
         shown.append(f"fusion: {plan.fusion}")
+    if plan.candidates > 1:
+        drawn = f"{plan.candidates} answers at temperature {plan.sampling.temperature:g}"
+        shown.append(
+            f"candidates: {drawn}, of which rewards choose; their rewards: ipse ask --explain"
+        )
     return shown

@@ -72,7 +72,9 @@ class Conversation:
             history=self._history(),
         )
         pieces = []
-        for piece in self.engine.lm.stream(plan):
+        if plan.candidates > 1:
+            warn(f"{plan.candidates} answers are written before the best of them is shown …")
+        for piece in self.engine.pieces(self.user, plan, self.method):
             pieces.append(piece)
             yield piece
         self.turns.append(Turn(question, "".join(pieces), self.engine.evidence(self.user, plan)))

@@ -10,13 +10,14 @@ from rich.console import Group, RenderableType
 
 from ipse.cli.output import counted, short, table, when
 from ipse.engine import Ipse
+from ipse.lm import Reply
 from ipse.methods import Method, parse, spec
 from ipse.plan import Plan
 from ipse.records import Record
 from ipse.state import SavedState
-from ipse.text import show
+from ipse.text import cut, one_line, show
 
-__all__ = ["Known", "Reasons", "evidence_table", "gate_lines", "reasons_for"]
+__all__ = ["Known", "Reasons", "candidates_table", "evidence_table", "gate_lines", "reasons_for"]
 
 _SERVES = {
     "adapter": "the person's own adapter",
@@ -147,6 +148,16 @@ def reasons_for(engine: Ipse, user: str | None, methods: str | None, plan: Plan)
         if saved or method.trains
     )
     return Reasons(written, plan, engine.evidence(user, plan), known)
+
+
+def candidates_table(reply: Reply) -> RenderableType:
+    """Lay out the answers one was chosen of, with how much the person likes each."""
+    rewards = [f"{reward:.4g}" for reward in reply.rewards] or ["none"] * len(reply.candidates)
+    rows = [
+        (f"{reward}{' *' if text == reply.text else ''}", cut(one_line(text), 24))
+        for text, reward in zip(reply.candidates, rewards, strict=True)
+    ]
+    return Group("\ncandidates (* is the answer):", table(("reward", "text"), rows))
 
 
 def evidence_table(records: Sequence[Record]) -> RenderableType:
