@@ -22,6 +22,7 @@ FLOORS = (
         "records",
         "plan",
         "job",
+        "loss",
         "state",
         "lm",
         "text",

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ipse.errors import InvalidJob
-from ipse.plan import Stream
+from ipse.loss import Example, Loss, LossName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,8 @@ __all__ = [
     "Job",
     "Learn",
     "Lora",
+    "Loss",
+    "LossName",
     "Module",
     "Scales",
     "Schedule",
@@ -49,27 +51,6 @@ Decay = Literal["linear", "cosine", "constant"]
 
 SoftForm = Literal["attend", "each"]
 """Whether a soft prompt sums records up by attention, or has a place for each."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """One text to learn to answer with.
-
-    Attributes:
-        stream: What is read before it, and what that attaches: none of that changes.
-        target: The text; that it ends there is learned too.
-        owner: Whose it is: what is learned of each person by themselves goes by this name.
-        lines: The lines of the job's table that it is learned under, the question's own first.
-    """
-
-    stream: Stream
-    target: str
-    owner: str = ""
-    lines: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.target.strip():
-            raise InvalidJob("an example has an empty target, which teaches nothing. Leave it out")
 
 
 @dataclass(frozen=True)
@@ -241,8 +222,8 @@ class Schedule:
 class Job:
     """What to learn, from what, and how.
 
-    The loss is the mean over an update's examples of each one's mean negative log-likelihood a
-    token, in nats: a person with long texts counts no more than one with short ones.
+    An update's loss is the mean over its examples, by default of each one's mean negative
+    log-likelihood a token, in nats: a person with long texts counts no more than one with short.
 
     Attributes:
         learn: What is learned.
@@ -252,6 +233,7 @@ class Job:
         table: The name of an array `table` (lines, width) that examples are learned under.
         schedule: How long and how fast.
         seed: Of the order, of what is left out, and of what it begins with.
+        loss: What is made small.
     """
 
     learn: Learn
@@ -261,15 +243,31 @@ class Job:
     table: str = ""
     schedule: Schedule = field(default_factory=Schedule)
     seed: int = 0
+    loss: Loss = field(default_factory=Loss)
 
     def __post_init__(self) -> None:
         if not self.examples:
             raise InvalidJob("a job has no examples, so there is nothing to learn")
+        for example in (*self.examples, *self.held_out):
+            if bool(example.rejected) != self.loss.compares:
+                needs = "compares pairs" if self.loss.compares else "compares no pairs"
+                raise InvalidJob(
+                    f"the loss {self.loss.name!r} {needs}, and the example {example.target[:40]!r} "
+                    f"has the rejected text {example.rejected[:40]!r}"
+                )
 
     @property
     def hash(self) -> str:
         """What this job is, in a few digits: the same job gives the same result."""
-        blob = json.dumps([type(self.learn).__name__, asdict(self)], sort_keys=True)
+        told = asdict(self)
+        # Only what differs, so that jobs of the plain loss are called as they were without one.
+        if self.loss == Loss():
+            del told["loss"]
+        for example in (*told["examples"], *told["held_out"]):
+            for name, default in _PLAIN.items():
+                if example[name] == default:
+                    del example[name]
+        blob = json.dumps([type(self.learn).__name__, told], sort_keys=True)
         return hashlib.sha256(blob.encode()).hexdigest()[:32]
 
 
@@ -288,6 +286,10 @@ class Trained:
 
     arrays: Mapping[str, NDArray[np.generic]]
     facts: Mapping[str, Any]
+
+
+_PLAIN = {"rejected": "", "weight": 1.0, "margin": 0.0, "belief": 1.0}
+"""What an example has where it says nothing of how it is weighed."""
 
 
 def _check_modules(modules: tuple[Module, ...]) -> None:

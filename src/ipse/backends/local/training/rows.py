@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ipse.backends.local.attached import shape_key
 from ipse.backends.local.requests import Place
@@ -24,6 +24,7 @@ class Row:
         ahead: Places of the soft prompt that the example's stream attaches.
         targets: What has to come out behind the prompt's last token and every one after it: the
             target, then the end of the turn.
+        rejected: The same prompt with the text that the target is preferred to, if any.
     """
 
     example: Example
@@ -31,6 +32,12 @@ class Row:
     prompt: int
     ahead: int
     targets: tuple[int, ...]
+    rejected: Row | None = None
+
+    @property
+    def both(self) -> tuple[Row, ...]:
+        """The row, and the one of what was rejected where there is one."""
+        return (self,) if self.rejected is None else (self, self.rejected)
 
 
 def rows_of(place: Place, job: Job, examples: Sequence[Example], places: int = 0) -> list[Row]:
@@ -55,7 +62,11 @@ def rows_of(place: Place, job: Job, examples: Sequence[Example], places: int = 0
             shape = shape_key(example.stream)
             if shape not in ahead:
                 ahead[shape] = _ahead(place, example, places)
-            rows.append(_row(place, example, ahead[shape], places))
+            row = _row(place, example, example.target, ahead[shape], places)
+            if example.rejected:
+                other = _row(place, example, example.rejected, ahead[shape], places)
+                row = replace(row, rejected=other)
+            rows.append(row)
         except UsageError as error:
             of = "held-out examples" if examples is job.held_out else "examples"
             raise InvalidJob(
@@ -75,9 +86,9 @@ def _ahead(place: Place, example: Example, places: int) -> int:
         return attached.length
 
 
-def _row(place: Place, example: Example, ahead: int, places: int) -> Row:
+def _row(place: Place, example: Example, text: str, ahead: int, places: int) -> Row:
     model = place.model
-    prompt, target = model.prompt(example.stream.messages), model.tokens(example.target)
+    prompt, target = model.prompt(example.stream.messages), model.tokens(text)
     model.fits(ahead + places + len(prompt), len(target))
     end = int(model.tokenizer.eos_token_id)
     return Row(example, (*prompt, *target), len(prompt), ahead, (*target, end))

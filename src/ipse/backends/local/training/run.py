@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from statistics import fmean
 from typing import Any
 
@@ -17,10 +18,13 @@ from ipse.backends.local.training.chance import generator
 from ipse.backends.local.training.learnable import Learnable
 from ipse.backends.local.training.passes import Asked
 from ipse.backends.local.training.rate import rate, updates
-from ipse.backends.local.training.rows import rows_of
+from ipse.backends.local.training.rows import Row, rows_of
 from ipse.job import Job, Trained
 
 __all__ = ["Progress", "Run"]
+
+_REFERENCE = "reference"
+"""The array of a checkpoint that holds how likely texts were as the job began."""
 
 
 @dataclass
@@ -30,9 +34,9 @@ class Progress:
     Attributes:
         updates: Updates made.
         position: Examples learned from in this epoch.
-        losses: Their mean nats.
+        losses: Their losses.
         nats: The mean loss of each epoch that is over.
-        held_out: The mean nats of the held-out examples, before the first epoch and after each.
+        held_out: The mean loss of the held-out examples, before the first epoch and after each.
         best: The epoch whose parameters are kept; 0 is the start.
         seconds: The job's share of the work, by tokens.
         looking: The held-out examples have to be looked at next.
@@ -57,8 +61,9 @@ class Run:
         job: The job.
         learnable: What it learns.
         progress: How far it is.
-        held_out: The examples it is stopped by.
         best: The parameters of the best epoch; empty where those of now are.
+        reference: Log-probabilities of all tokens of the examples, then of the held-out ones, as
+            the job began, (tokens,); None where they are not known yet, or not needed.
     """
 
     def __init__(self, place: Place, job: Job, learnable: Learnable) -> None:
@@ -70,11 +75,15 @@ class Run:
             learnable: What it learns, as it is before.
         """
         self.job = job
+        self._device = place.model.device
         self.learnable = learnable
         self.progress = Progress(looking=bool(job.held_out))
-        self.held_out = rows_of(place, job, job.held_out, learnable.places)
         self.best: dict[str, Tensor] = {}
+        self.reference: Tensor | None = None
+        self._held_out = rows_of(place, job, job.held_out, learnable.places)
         self._rows = rows_of(place, job, job.examples, learnable.places)
+        every = [sum(len(r.targets) for r in row.both) for row in (*self._rows, *self._held_out)]
+        self._starts = [0, *accumulate(every)]
         self._order: tuple[int, list[int]] = (-1, [])
         schedule = job.schedule
         self._updates = updates(schedule, len(self._rows))
@@ -95,6 +104,19 @@ class Run:
         """How many examples were learned from."""
         return len(self.progress.nats) * len(self._rows) + self.progress.position
 
+    @property
+    def held_out(self) -> list[Asked]:
+        """The examples it is stopped by, to be looked at."""
+        begin = len(self._rows)
+        return [self._asked(begin + i, row) for i, row in enumerate(self._held_out)]
+
+    @property
+    def unknown(self) -> list[Asked]:
+        """What has to be looked at before anything is learned: `reference` is of it."""
+        if not self.job.loss.refers or self.reference is not None:
+            return []
+        return [Asked(self.learnable, row) for row in (*self._rows, *self._held_out)]
+
     def next_batch(self) -> list[Asked]:
         """Give the rows of the next update."""
         epoch, seed = len(self.progress.nats), self.job.seed
@@ -105,10 +127,18 @@ class Run:
         chosen = self._order[1][begin : begin + self.job.schedule.batch]
         weight = 1 / len(chosen)
         batch = [
-            Asked(self.learnable, self._rows[i], weight, generator("learn", seed, epoch, i))
+            self._asked(i, self._rows[i], weight, generator("learn", seed, epoch, i))
             for i in chosen
         ]
         return sorted(batch, key=lambda asked: -asked.length)
+
+    def _asked(
+        self, at: int, row: Row, weight: float = 1.0, chance: torch.Generator | None = None
+    ) -> Asked:
+        before = None
+        if self.reference is not None:
+            before = self.reference[self._starts[at] : self._starts[at + 1]]
+        return Asked(self.learnable, row, weight, chance, self.job.loss, before)
 
     def update(self, losses: Sequence[float]) -> None:
         """Change the parameters by the gradients there are, after a batch with such losses."""
@@ -126,12 +156,12 @@ class Run:
         if progress.position == len(self._rows):
             progress.nats.append(fmean(progress.losses))
             progress.position, progress.losses = 0, []
-            progress.looking = bool(self.held_out)
-            progress.done = not self.held_out and len(progress.nats) == schedule.epochs
+            progress.looking = bool(self._held_out)
+            progress.done = not self._held_out and len(progress.nats) == schedule.epochs
             progress.best = len(progress.nats)
 
     def looked(self, found: float) -> None:
-        """Take in the held-out examples' mean nats, and decide whether to go on."""
+        """Take in the held-out examples' mean loss, and decide whether to go on."""
         progress, schedule = self.progress, self.job.schedule
         before = min(progress.held_out, default=math.inf)
         progress.held_out.append(found)
@@ -164,6 +194,8 @@ class Run:
             found[f"now/{name}"] = parameter.detach()
             for key, value in self._optimizer.state.get(parameter, {}).items():
                 found[f"{key}/{name}"] = value
+        if self.reference is not None:
+            found[_REFERENCE] = self.reference
         return {name: value.cpu().numpy() for name, value in found.items()}
 
     def restore(self, state: Mapping[str, NDArray[Any]], progress: Progress) -> None:
@@ -178,7 +210,14 @@ class Run:
         """
         parameters = self.learnable.parameters
         parts: dict[str, dict[str, Tensor]] = {}
+        reference = state.get(_REFERENCE)
+        if (reference is not None) != self.job.loss.refers:
+            raise ValueError("how likely texts were as it began is not there, or not needed")
+        if reference is not None and len(reference) != self._starts[-1]:
+            raise ValueError("it is of other texts")
         for key, array in state.items():
+            if key == _REFERENCE:
+                continue
             part, _, name = key.partition("/")
             if name not in parameters or (part != "step" and array.shape != parameters[name].shape):
                 raise ValueError(f"{key!r} is no state of this job")
@@ -192,6 +231,8 @@ class Run:
         for key, values in parts.items():
             for name, value in values.items():
                 self._optimizer.state[parameters[name]][key] = value
+        if reference is not None:
+            self.reference = torch.from_numpy(reference.copy()).to(self._device)
         self.progress = progress
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 
 from ipse.backends.local.requests import Place
@@ -89,6 +90,7 @@ class Trainer:
         checkpoint: Checkpoint | None,
     ) -> None:
         total = sum(run.total for run in runs)
+        self._refer(place, runs)
         while live := [run for run in runs if not run.progress.done]:
             self._look(place, [run for run in live if run.progress.looking])
             self._learn(place, [run for run in live if not run.progress.done])
@@ -111,15 +113,30 @@ class Trainer:
 
     def _look(self, place: Place, runs: Sequence[Run]) -> None:
         """Look at the held-out examples of each run."""
-        asked = [Asked(run.learnable, row) for run in runs for row in run.held_out]
-        found: dict[int, list[float]] = {id(run.learnable): [] for run in runs}
+        found = self._found(place, runs, [asked for run in runs for asked in run.held_out])
+        for run in runs:
+            run.looked(fmean(asked.cost(nats) for asked, nats in found[id(run.learnable)]))
+
+    def _refer(self, place: Place, runs: Sequence[Run]) -> None:
+        """Find how likely texts are before anything is learned, where losses refer to it."""
+        found = self._found(place, runs, [asked for run in runs for asked in run.unknown])
+        for run in runs:
+            if looked := found[id(run.learnable)]:
+                run.reference = -torch.tensor(
+                    [nats for _, each in looked for nats in each], device=place.model.device
+                )
+
+    def _found(
+        self, place: Place, runs: Sequence[Run], asked: Sequence[Asked]
+    ) -> dict[int, list[tuple[Asked, list[float]]]]:
+        """Look at rows; give them with the nats of their tokens, by what is learned."""
+        found: dict[int, list[tuple[Asked, list[float]]]] = {id(r.learnable): [] for r in runs}
         timer = _Timer(runs)
         for each in passes(place, asked, self._tokens):
             for one, nats in zip(each.asked, each.look(), strict=True):
-                found[id(one.learnable)].append(fmean(nats))
+                found[id(one.learnable)].append((one, nats))
             timer.share(each)
-        for run in runs:
-            run.looked(fmean(found[id(run.learnable)]))
+        return found
 
 
 class _Timer:
