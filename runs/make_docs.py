@@ -55,6 +55,7 @@ _NEEDS = {
     "embed": "an embedder",
     "cut": "the model's tokenizer",
     "generate": "the model, to enroll",
+    "candidates": "several answers a request",
     "fusion": "a model that fuses readings",
     "hidden": "the model's hidden states",
     "fit_steering": "a model that can be trained",

@@ -52,7 +52,10 @@ LEFT_OUT = {
             "user-prefix",
         )
     },
+    "best-of-n": "it chooses among answers and makes none likelier: `ipse bench "
+    "ukpconvarg-reason --methods best-of-n --measures write`",
     "cipher": "nobody there edits a draft; `python runs/editors.py` measures those who do",
+    "reward-guided": "`ipse bench ukpconvarg-reason --methods reward-guided`",
     "steer": "training takes a minute a person: `python runs/standard_grid.py --only steering`",
     "style-vector": "enrolling takes a quarter of a minute: the same command",
 }

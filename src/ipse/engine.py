@@ -24,11 +24,12 @@ from ipse.feedback import Feedback, Taken, feedback_records
 from ipse.lifecycle import Lifecycle
 from ipse.lm import LM
 from ipse.meter import Meter, Told, parts
-from ipse.methods import Learned, Method, parse, personalize
+from ipse.methods import Chooser, Learned, Method, parse, personalize
 from ipse.plan import Message, Plan, Sampling
 from ipse.records import Kind, Record, User
 from ipse.replies import KEEP_REPLIES, Answer, Pieces, Replies
 from ipse.route import Choice, Router, methods_of, read_route, written
+from ipse.running import Running
 from ipse.state import SavedState, StateKey
 from ipse.store import Added, Receipt, Store, StoredReply
 
@@ -75,7 +76,7 @@ class Ipse:
         self._replies = Replies(self.store, keep_replies)
         self._router = Router(self.lm)
         self._views: Cache[str, tuple[int, User]] = Cache(_weigh_view, _CACHED)
-        self._states: Cache[StateKey, tuple[int, SavedState]] = Cache(_weigh_state, _CACHED)
+        self._states = Cache[StateKey, tuple[int, SavedState]](lambda one: one[1].weight, _CACHED)
         self._forgets = 0  # how often something was forgotten here
 
     def close(self) -> None:
@@ -301,9 +302,9 @@ class Ipse:
             The answer and why it is what it is.
         """
         forgets = self._forgets
-        plan, name = self._begin(user, question, after, options)
+        plan, methods, name = self._begin(user, question, after, options)
         try:
-            (reply,) = self.lm.generate([plan])
+            reply = self._running(user, plan, methods).whole()
         except BaseException:
             self._replies.drop(name)
             raise
@@ -314,10 +315,13 @@ class Ipse:
     def stream(
         self, user: str | None, question: str, *, after: Sequence[str] = (), **options: Any
     ) -> Pieces:
-        """Answer a question in pieces; together they are what `ask` gives."""
-        forgets = self._forgets
-        plan, name = self._begin(user, question, after, options)
-        return Pieces(plan, name, self._pieces(plan, name, forgets))
+        """Answer a question in pieces; together they are what `ask` gives.
+
+        Of several candidates the best is known only once all are written: it comes in one piece.
+        """
+        plan, methods, name = self._begin(user, question, after, options)
+        running = self._running(user, plan, methods)
+        return Pieces(running, name, self._pieces(running, name, self._forgets))
 
     def feedback(
         self,
@@ -392,17 +396,28 @@ class Ipse:
 
     def _begin(
         self, user: str | None, question: str, after: Sequence[str], options: dict[str, Any]
-    ) -> tuple[Plan, str]:
-        """Make the plan that answers a question, and enter the reply; give both, it by its id."""
+    ) -> tuple[Plan, str, str]:
+        """Make the plan of an answer, and enter the reply; give it, its methods, the reply's id."""
         methods = written(self.choice(user, question, options.pop("methods", None)).methods)
         plan = self.plan(user, question, methods=methods, **options)
-        return plan, self._replies.begin(user, question, plan, methods, after)
+        return plan, methods, self._replies.begin(user, question, plan, methods, after)
 
-    def _pieces(self, plan: Plan, name: str, forgets: int) -> Generator[str, None, None]:
+    def _running(self, user: str | None, plan: Plan, methods: str) -> Running:
+        """Give a plan that is to be run for a person."""
+
+        def chooser() -> Chooser | None:
+            view = self._view(user)[1] if user else None
+            if view is None:
+                return None
+            return Chooser(view, [self._learned(method, view) for method in parse(methods)])
+
+        return Running(self.lm, plan, chooser)
+
+    def _pieces(self, running: Running, name: str, forgets: int) -> Generator[str, None, None]:
         """Answer in pieces; who stops before the end, or is stopped, leaves no reply."""
         said: list[str] = []
         try:
-            for piece in self.lm.stream(plan):
+            for piece in running.pieces():
                 said.append(piece)
                 yield piece
         except BaseException:
@@ -482,9 +497,3 @@ def _weigh_view(item: tuple[int, User]) -> int:
     """Give about how many bytes a view takes."""
     texts = sum(len(r.input) + len(r.output) + len(r.rejected or "") for r in item[1].records)
     return 2 * texts + 1000 * len(item[1])
-
-
-def _weigh_state(item: tuple[int, SavedState]) -> int:
-    """Give about how many bytes a state takes."""
-    state = item[1].state
-    return 4096 + state.nbytes + 100 * len(state.lineage)

@@ -209,7 +209,10 @@ class Reply:
         finish: `stop` at the end of the turn or a stop text, `length` at `max_tokens`.
         prompt_tokens: Tokens read, over all streams.
         tokens: Tokens generated.
-        candidates: The answers drawn; the first is `text`.
+        candidates: The answers drawn; a backend gives the first as `text`, `ipse.methods.choose`
+            the one that the person likes best.
+        finishes: Why each candidate ended.
+        rewards: How much the person likes each candidate, where one was chosen.
     """
 
     text: str
@@ -217,6 +220,8 @@ class Reply:
     prompt_tokens: int = 0
     tokens: int = 0
     candidates: tuple[str, ...] = ()
+    finishes: tuple[Literal["stop", "length"], ...] = ()
+    rewards: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ipse.errors import Conflict, UnknownRecord, UnknownReply
 from ipse.lm import Reply
 from ipse.plan import Plan
 from ipse.records import Record
+from ipse.running import Running
 from ipse.store import Store, StoredReply
 
 __all__ = ["KEEP_REPLIES", "Answer", "Pieces", "Replies"]
@@ -142,16 +143,21 @@ class Pieces(Iterator[str]):
         id: The id that the reply is kept under once it is whole; "" where it is not kept.
     """
 
-    def __init__(self, plan: Plan, reply_id: str, pieces: Generator[str, None, None]) -> None:
+    def __init__(self, running: Running, reply_id: str, pieces: Generator[str, None, None]) -> None:
         """Take over what gives the pieces.
 
         Args:
-            plan: What is run.
+            running: What is run.
             reply_id: What the reply is kept under.
             pieces: What gives the pieces.
         """
-        self.plan, self.id = plan, reply_id
-        self._pieces = pieces
+        self.plan, self.id = running.plan, reply_id
+        self._running, self._pieces = running, pieces
+
+    @property
+    def reply(self) -> Reply | None:
+        """What was chosen among candidates; None where there is one only, or none yet."""
+        return self._running.chosen
 
     def __next__(self) -> str:
         return next(self._pieces)

@@ -80,3 +80,8 @@ class SavedState:
     parents: tuple[str, ...] = ()
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
     id: str = ""
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes in memory."""
+        return 4096 + self.state.nbytes + 100 * len(self.state.lineage)

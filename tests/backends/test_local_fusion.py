@@ -146,6 +146,55 @@ def test_contrast_is_both_anchorings_of_context_steering():
     close(contrast(both, (1.0, 1.0)), both[0])
 
 
+def screened_step_by_step(personal, plain, weight, top):
+    """The next token's distribution where only the top of the plain one are weighed."""
+    kept = sorted(range(11), key=lambda token: -plain[token])[:top]
+    score = {t: (plain[t] + weight * (personal[t] - plain[t])).exp() for t in kept}
+    mass = sum(plain[t].exp() for t in kept)
+    found = plain.exp()
+    for token in kept:
+        found[token] = mass * score[token] / sum(score.values())
+    return found.log()
+
+
+@pytest.mark.parametrize("top", [1, 3, 10])
+def test_a_screened_contrast_weighs_only_the_likeliest_of_the_anchor(top):
+    personal, plain = both = streams(2)
+    expected = screened_step_by_step(personal, plain, 0.8, top)
+    close(contrast(both, (0.8, 1.0), top=top), expected, 1e-5)
+    close(contrast(torch.stack([both] * 4, 1), (0.8, 1.0), top=top)[2], expected, 1e-5)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_greedy_decoding_under_a_screen_is_that_of_pad(seed):
+    """PAD takes the best score among the top, however likely the others are."""
+    personal, plain = both = streams(2, seed=seed)
+    for weight in (0.8, 5.0, 50.0):
+        score = plain + weight * (personal - plain)
+        best = max(plain.topk(4).indices.tolist(), key=lambda token: score[token])
+        assert contrast(both, (weight, 1.0), top=4).argmax() == best
+
+
+def test_a_screen_of_everything_or_of_one_token_is_none():
+    both = streams(2, 3)
+    plain = contrast(both, (2.0, 1.0))
+    for top in (0, 11, 99):
+        assert torch.equal(contrast(both, (2.0, 1.0), top=top), plain)
+    close(contrast(both, (2.0, 1.0), top=1), both[1])
+
+
+def test_under_a_screen_what_is_ruled_out_stays_out():
+    both = streams(2)
+    first, second, last = both[1].topk(11).indices[torch.tensor([0, 1, 10])].tolist()
+    both[0, first] = both[0, last] = -torch.inf
+    found = contrast(both, (2.0, 1.0), top=2)
+    assert (found[[first, last]] == -torch.inf).all()
+    close(found.exp().sum(), torch.tensor(1.0))
+    both[0, second] = -torch.inf
+    found = contrast(both, (2.0, 1.0), top=2)
+    assert not found.isnan().any()
+
+
 def test_linear_alignment_is_a_contrast():
     preferred, plain = streams(2)
     close(
@@ -253,6 +302,8 @@ def test_a_stream_of_weight_0_is_not_read():
         (plan("linear", (0.0, 0.0)), "every weight"),
         (plan("ftrl", (1.0, 1.0), [("alpha", 2.0)]), "'ftrl' takes the settings alpha, beta"),
         (plan("shift", (1.0, 1.0), [("beta", 0.0)]), "beta of shift.* must be above 0"),
+        (plan("contrast", (1.0, 1.0), [("top", -1.0)]), "top of contrast.* whole number from 0 on"),
+        (plan("contrast", (1.0, 1.0), [("top", 2.5)]), "top of contrast.* whole number from 0 on"),
         (plan("linear", (1.0, 1.0), [("alpha", 2.0)]), "'linear' takes the settings none"),
     ],
 )

@@ -194,3 +194,13 @@ def test_methods_lists_methods_or_a_composition(run):
     (chosen,) = run("methods", "--method", "bm25:k=4", "--json").json["methods"]
     assert chosen["settings"]["k"] == 4
     assert "bm25-diverse" in run("methods").out
+
+
+def test_ask_says_that_it_waits_and_shows_what_it_chose_among(ada):
+    args = ("--user", "ada", "--method", "best-of-n:n=3,reward=-length")
+    ran = ada("ask", "tea?", *args, "--explain")
+    assert "3 answers are written before the best of them is shown" in ran.err
+    assert "candidates (* is the answer)" in ran.out
+    found = ada("ask", "tea?", *args, "--json").json
+    assert len(found["candidates"]) == len(found["rewards"]) == 3
+    assert "candidates: 3 answers at temperature 0.8" in ada("explain", "tea?", *args).out

@@ -27,6 +27,7 @@ ALIKE = {
     "oppu",
 }  # other numbers in the same plan: not worth the time
 EVERY = sorted([*METHODS, *(PRESETS.keys() - ALIKE), "facets+recent:k=2+profile"])
+EVERY[EVERY.index("best-of-n")] = "best-of-n:n=5"
 EVERY[EVERY.index("cipher")] = "cipher:own=8"  # the test's people edited nothing
 EVERY[EVERY.index("fermi")] = "fermi:gate=false,rounds=1,limit=20"  # here, none beats no prompt
 EVERY[EVERY.index("random")] = "random:k=13"  # most of what there is: chance decides little
@@ -96,7 +97,7 @@ def applied(life, methods, user, plan=QUESTION):
 def test_it_makes_the_plan_personal(life, methods):
     add(life, person())
     plan = applied(life, methods, person())
-    assert plan.streams != QUESTION.streams
+    assert plan.streams != QUESTION.streams or plan.candidates > 1
     assert plan.evidence or plan.states
     assert plan.generic is None
 
@@ -117,6 +118,9 @@ def test_between_0_and_1_it_is_on_the_way_from_the_generic_model(life, methods):
     plan = applied(life, methods, person(), replace(QUESTION, strength=0.25))
     if only_steered(whole):
         assert [s.scale for s in plan.main.steering] == [s.scale / 4 for s in whole.main.steering]
+        return
+    if whole.candidates > 1:
+        assert (plan.candidates, plan.streams) == (1 + (whole.candidates - 1) // 4, whole.streams)
         return
     assert plan.others[-1] == QUESTION.main
     if whole.fusion is None:
@@ -289,7 +293,7 @@ def test_strength_0_gives_the_generic_text_token_for_token(life, methods, pico):
     life = running(life, pico, methods)
     generic = pico.generate([short(QUESTION)])
     plan = applied(life, methods, person(), replace(short(QUESTION), strength=1e-9))
-    assert plan.others or plan.main.steering
+    assert plan.others or plan.main.steering or plan == replace(short(QUESTION), strength=1e-9)
     assert pico.generate([plan])[0].text == generic[0].text
 
 
@@ -305,7 +309,9 @@ def running(life, pico, methods):
 def knows(plan):
     """Whether a plan tells the secret, or leans on a state that may."""
     main = plan.main
-    return SECRET in json.dumps(plan.to_json()) or main.steering or main.adapters or main.prefix
+    attached = main.steering or main.adapters or main.prefix
+    weighed = plan.candidates > 1 or (plan.fusion and plan.fusion.kind == "shift")
+    return SECRET in json.dumps(plan.to_json()) or attached or (weighed and plan.states)
 
 
 def only_steered(plan):

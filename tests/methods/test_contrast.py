@@ -18,7 +18,7 @@ from tests.people import StandIn, echo, person, reason
 from tests.pico import save_pico
 
 QUESTION = Plan.ask("Which argument about plastic bottles is better? Say why.", system="Be brief.")
-TWO = ("context-steering", "linear-alignment", "amulet", "costeer")
+TWO = ("context-steering", "linear-alignment", "amulet", "costeer", "reward-guided")
 EVERY = pytest.mark.parametrize("name", TWO)
 
 
@@ -265,3 +265,36 @@ def test_an_influence_is_kept_until_enough_has_changed():
     assert method.update(person(), state, None) is state
     asked = next(method.update(person(count=15), state, None))
     assert isinstance(asked, Likelihood)
+
+
+def test_reward_guided_without_a_screen_is_context_steering(pico):
+    plans = [applied("reward-guided:top=0,weight=1.5"), applied("context-steering:influence=0.5")]
+    found, expected = pico.score(plans, ["plastic is bad"] * 2)
+    assert found.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
+
+
+def test_reward_guided_answers_as_pad_does(pico):
+    """At every token, the best of the generic model's likeliest three, by score; by hand."""
+    plan = replace(applied("reward-guided:top=3,weight=2"), sampling=Sampling(max_tokens=10))
+    model = pico._language_model()
+    written = []
+
+    def logprobs(stream):
+        ids = model.prompt(stream.messages) + written
+        with torch.no_grad():
+            return torch.log_softmax(model.network(torch.tensor([ids])).logits[0, -1], -1)
+
+    while len(written) < 10 and not model.ends & set(written):
+        known, plain = logprobs(plan.main), logprobs(QUESTION.main)
+        score = plain + 2 * (known - plain)
+        written.append(max(plain.topk(3).indices.tolist(), key=lambda token: score[token].item()))
+    text = model.tokenizer.decode(written, skip_special_tokens=True)
+    assert pico.generate([plan])[0].text == text
+    assert all(nats > -100 for nats in pico.score([plan], ["plastic is bad"])[0].logprobs)
+
+
+def test_reward_guided_by_a_smaller_model_answers_with_the_large_one():
+    plan = applied("reward-guided:small=tiny", plan=replace(QUESTION, strength=0.5))
+    assert plan.main.model == plan.others[0].model == "tiny"
+    assert plan.others[1] == QUESTION.main
+    assert plan.fusion.weights == (0.4, -0.4, 1.0)

@@ -243,15 +243,15 @@ class HttpBackend:
 
     def _answer(self, plan: Plan) -> Reply:
         first = plan.sampling.seed
-        drawn = [
-            self._draw(self._body(plan, seed)) for seed in range(first, first + plan.candidates)
-        ]
+        seeds = range(first, first + plan.candidates)
+        drawn = [self._draw(self._body(plan, seed)) for seed in seeds]
         return Reply(
             text=drawn[0].text,
             finish=drawn[0].finish,
             prompt_tokens=sum(one.prompt_tokens for one in drawn),
             tokens=sum(one.tokens for one in drawn),
             candidates=tuple(one.text for one in drawn),
+            finishes=tuple(one.finish for one in drawn),
         )
 
     def _draw(self, body: Mapping[str, Any]) -> Reply:

@@ -8,7 +8,7 @@ import typer
 
 from ipse.cli.call import Call, MaxTokens, Method, Seed, Strength, Temperature, User, command
 from ipse.cli.output import document, short, show_all, write
-from ipse.cli.reasons import reasons_for
+from ipse.cli.reasons import candidates_table, reasons_for, say_that_it_waits
 from ipse.lm import Reply
 from ipse.plan import Plan
 
@@ -45,9 +45,12 @@ def ask(
             document({"id": answer.id, **_answer(user, question, answer.reply), **why})
             return
         pieces = engine.stream(user, question, **options)
+        say_that_it_waits(pieces.plan)
         for piece in pieces:
             write(piece, end="")
         write("")
+        if explain and pieces.reply is not None:
+            show_all(candidates_table(pieces.reply))
         if explain:
             show_all(*reasons_for(engine, user, question, method, pieces.plan).shown())
             show_all(*([f"reply: {short(pieces.id)}"] if pieces.id else []))
@@ -82,6 +85,7 @@ def _answer(user: str | None, question: str, reply: Reply) -> dict[str, Any]:
         "finish": reply.finish,
         "prompt_tokens": reply.prompt_tokens,
         "tokens": reply.tokens,
+        **({"candidates": reply.candidates, "rewards": reply.rewards} if reply.rewards else {}),
     }
 
 
@@ -93,4 +97,9 @@ def _messages(plan: Plan) -> list[str]:
         shown += [f"[{message.role}] {message.content}" for message in stream.messages]
     if plan.fusion:
         shown.append(f"fusion: {plan.fusion}")
+    if plan.candidates > 1:
+        drawn = f"{plan.candidates} answers at temperature {plan.sampling.temperature:g}"
+        shown.append(
+            f"candidates: {drawn}, of which rewards choose; their rewards: ipse ask --explain"
+        )
     return shown

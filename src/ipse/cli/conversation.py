@@ -13,6 +13,7 @@ from typing import Any
 from ipse.cli.call import find_record
 from ipse.cli.feedback import summary
 from ipse.cli.output import counted, short
+from ipse.cli.reasons import say_that_it_waits
 from ipse.engine import Ipse
 from ipse.errors import UsageError
 from ipse.plan import Message, Sampling
@@ -87,6 +88,7 @@ class Conversation:
             sampling=sampling,
             history=_history(earlier),
         )
+        say_that_it_waits(pieces.plan)
         text = []
         for piece in pieces:
             text.append(piece)

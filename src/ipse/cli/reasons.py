@@ -9,17 +9,26 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from ipse.cli.output import counted, short, table, when
+from ipse.cli.output import counted, short, table, warn, when
 from ipse.engine import Ipse
 from ipse.feedback import said
+from ipse.lm import Reply
 from ipse.methods import Method, spec
 from ipse.plan import Plan
 from ipse.records import Record
 from ipse.route import written
 from ipse.state import SavedState
-from ipse.text import show
+from ipse.text import cut, one_line, show
 
-__all__ = ["Known", "Reasons", "evidence_table", "gate_lines", "reasons_for"]
+__all__ = [
+    "Known",
+    "Reasons",
+    "candidates_table",
+    "evidence_table",
+    "gate_lines",
+    "reasons_for",
+    "say_that_it_waits",
+]
 
 _LATEST = 4
 """How many pieces of feedback are shown word for word: the latest."""
@@ -170,6 +179,22 @@ def reasons_for(
     told = tuple(r for r in said(engine.store.user(user)) if r.id in shaped | {*plan.evidence})
     evidence = engine.evidence(user, plan)
     return Reasons(written(choice.methods), plan, evidence, known, told, choice.why)
+
+
+def say_that_it_waits(plan: Plan) -> None:
+    """Say that nothing is shown until several answers are written, where that is so."""
+    if plan.candidates > 1:
+        warn(f"{plan.candidates} answers are written before the best of them is shown …")
+
+
+def candidates_table(reply: Reply) -> RenderableType:
+    """Lay out the answers one was chosen of, with how much the person likes each."""
+    rewards = [f"{reward:.4g}" for reward in reply.rewards] or ["none"] * len(reply.candidates)
+    rows = [
+        (f"{reward}{' *' if text == reply.text else ''}", cut(one_line(text), 24))
+        for text, reward in zip(reply.candidates, rewards, strict=True)
+    ]
+    return Group("\ncandidates (* is the answer):", table(("reward", "text"), rows))
 
 
 def evidence_table(records: Sequence[Record]) -> RenderableType:

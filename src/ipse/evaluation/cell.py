@@ -19,7 +19,7 @@ from ipse.evaluation.measure import DEPTH, Outcome, measurable, measure
 from ipse.evaluation.task import Item, Measure, Person, Task
 from ipse.evaluation.tasks import task_spec
 from ipse.lm import LM
-from ipse.methods import Learned, Method, parse, personalize
+from ipse.methods import Chooser, Learned, Method, parse, personalize
 from ipse.plan import Plan, Sampling
 from ipse.records import User
 
@@ -107,7 +107,9 @@ class Cell:
                 for plan, one in zip(generic, asked, strict=True)
             ]
         with timed() as running:
-            outcomes = measure(self.kind, self.task, [one.item for one in asked], plans, lm)
+            items = [one.item for one in asked]
+            choosers = [Chooser(one.view, known.get(one.view.id, ())) for one in asked]
+            outcomes = measure(self.kind, self.task, items, plans, lm, choosers=choosers)
         each = zip(asked, generic, plans, outcomes, strict=True)
         fixed = {"type": "item", "run": run, "settings": self._settings, "seed": seed}
         lines: list[Line] = [{**fixed, **self._line(*one)} for one in each]

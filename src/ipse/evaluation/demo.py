@@ -17,7 +17,7 @@ from ipse.evaluation.task import Person
 from ipse.evaluation.tasks import open_task
 from ipse.lifecycle import Lifecycle
 from ipse.lm import LM
-from ipse.methods import Learned, Method, parse, personalize, spec
+from ipse.methods import Chooser, Learned, Method, parse, personalize, spec, write
 from ipse.plan import Plan, Sampling
 from ipse.store import Store
 from ipse.text import ends, one_line
@@ -103,7 +103,8 @@ def _example(person: Person, methods: Sequence[Method], lifecycle: Lifecycle) ->
     generic = Plan.ask(item.question, sampling=_ANSWER)
     learned = [Learned.of(m, lifecycle.current(m, person.history)) for m in methods]
     personal = personalize(generic, person.history, learned, lifecycle.lm)
-    before, after = lifecycle.lm.generate([generic, personal])
+    choosers = [Chooser(person.history, learned)] * 2
+    before, after = write([generic, personal], choosers, lifecycle.lm)
     records = [person.history.record(name) for name in personal.evidence]
     return Example(
         method=spec(methods),

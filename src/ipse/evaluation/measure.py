@@ -15,7 +15,9 @@ from ipse.evaluation.metrics import written
 from ipse.evaluation.scorers import mrr, ndcg, recall, recall_all, recall_any
 from ipse.evaluation.task import Item, Measure, Task
 from ipse.lm import LM, Progress
+from ipse.methods import Chooser, write
 from ipse.plan import Plan
+from ipse.records import User
 
 __all__ = ["DEPTH", "Outcome", "measurable", "measure"]
 
@@ -59,6 +61,7 @@ def measure(
     plans: Sequence[Plan],
     lm: LM,
     progress: Progress | None = None,
+    choosers: Sequence[Chooser] = (),
 ) -> list[Outcome]:
     """Do one thing with every item.
 
@@ -69,10 +72,15 @@ def measure(
         plans: One plan an item.
         lm: The model.
         progress: Told how far the model is.
+        choosers: One an item: whose rewards choose where several answers are written. Without
+            them the first is taken.
 
     Returns:
         One outcome an item.
     """
+    if kind == "write":
+        whose = choosers or [Chooser(User(""))] * len(plans)
+        return _write(task, items, plans, lm, progress, whose)
     return _MEASURES[kind](task, items, plans, lm, progress)
 
 
@@ -138,16 +146,22 @@ def _share(costs: Sequence[float], right: int) -> float:
 
 
 def _write(
-    task: Task, items: Sequence[Item], plans: Sequence[Plan], lm: LM, progress: Progress | None
+    task: Task,
+    items: Sequence[Item],
+    plans: Sequence[Plan],
+    lm: LM,
+    progress: Progress | None,
+    choosers: Sequence[Chooser],
 ) -> list[Outcome]:
     sampled = [replace(p, sampling=replace(p.sampling, max_tokens=task.tokens)) for p in plans]
-    replies = lm.generate(sampled, progress)
+    replies = write(sampled, choosers, lm, progress)
     return [
         Outcome(
             {name: _round(value) for name, value in written(task.metrics, r.text, item).items()},
             r.text,
             r.prompt_tokens,
             r.tokens,
+            {"candidates": list(r.candidates), "rewards": list(r.rewards)} if r.rewards else {},
         )
         for item, r in zip(items, replies, strict=True)
     ]
@@ -162,5 +176,4 @@ _MEASURES: dict[Measure, Callable[..., list[Outcome]]] = {
     "find": _find,
     "nats": _nats,
     "choose": _choose,
-    "write": _write,
 }

@@ -14,7 +14,9 @@ from importlib.metadata import entry_points
 from ipse.errors import UsageError, unknown
 from ipse.methods.amulet import Amulet
 from ipse.methods.base import Level, Method
+from ipse.methods.best_of_n import BestOfN
 from ipse.methods.bm25 import Bm25
+from ipse.methods.choose import Chooser, choose, write
 from ipse.methods.cipher import Cipher
 from ipse.methods.collaborative import Collaborative
 from ipse.methods.compose import Learned, dial, in_order, personalize
@@ -34,6 +36,7 @@ from ipse.methods.plora import Plora
 from ipse.methods.profile import Profile
 from ipse.methods.random import Random
 from ipse.methods.recent import Recent
+from ipse.methods.reward_guided import RewardGuided
 from ipse.methods.shared_adapter import SharedAdapter
 from ipse.methods.steer import Steer
 from ipse.methods.steps import finish, finish_all
@@ -47,9 +50,11 @@ from ipse.spec import read_settings, write_settings
 __all__ = [
     "METHODS",
     "PRESETS",
+    "Chooser",
     "Learned",
     "Level",
     "Method",
+    "choose",
     "dial",
     "finish",
     "finish_all",
@@ -58,10 +63,12 @@ __all__ = [
     "parse",
     "personalize",
     "spec",
+    "write",
 ]
 
 METHODS: dict[str, type[Method]] = {
     "amulet": Amulet,
+    "best-of-n": BestOfN,
     "bm25": Bm25,
     "cipher": Cipher,
     "collaborative": Collaborative,
@@ -81,6 +88,7 @@ METHODS: dict[str, type[Method]] = {
     "profile": Profile,
     "random": Random,
     "recent": Recent,
+    "reward-guided": RewardGuided,
     "shared-adapter": SharedAdapter,
     "steer": Steer,
     "style-vector": StyleVector,

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
@@ -22,7 +22,7 @@ from ipse.plan import Plan
 from ipse.records import Use, User
 from ipse.state import State
 
-__all__ = ["LEVELS", "Ask", "Base", "Learning", "Level", "Method", "Steps"]
+__all__ = ["LEVELS", "Ask", "Base", "Learning", "Level", "Method", "Rewards", "Steps"]
 
 Level = Literal["input", "model", "objective"]
 LEVELS: tuple[Level, ...] = ("input", "model", "objective")
@@ -43,6 +43,10 @@ Steps: TypeAlias = Generator[Ask, Any, Result]
 
 Learning: TypeAlias = State | Steps[State | None] | None
 """What learning gives: a state, steps that end in one, or None where there is nothing to learn."""
+
+Rewards: TypeAlias = Sequence[float] | Steps[Sequence[float] | None] | None
+"""How much a person likes some answers, one number each, higher is better; steps that end in that,
+or None from who has no say."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,23 @@ class Method(ABC):
         Returns:
             The plan, or steps that end in it. With nothing to say, the very same plan.
         """
+
+    def rewards(self, plan: Plan, texts: Sequence[str], user: User, state: State | None) -> Rewards:
+        """Say how much the person likes each of several answers to a plan.
+
+        Asked where a plan has several candidates, of every method of the composition.
+
+        Args:
+            plan: The plan that was run.
+            texts: Its candidates.
+            user: The person.
+            state: What `enroll` learned of them.
+
+        Returns:
+            One finite number a text, higher is better; None, the default, is no say.
+        """
+        del plan, texts, user, state
+        return None
 
     @property
     def settings(self) -> dict[str, Any]:

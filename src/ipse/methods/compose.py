@@ -13,7 +13,7 @@ from ipse.plan import Fusion, Plan
 from ipse.records import User
 from ipse.state import SavedState, State
 
-__all__ = ["Learned", "dial", "in_order", "personalize"]
+__all__ = ["Learned", "dial", "has_a_say", "in_order", "personalize"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,15 @@ def personalize(generic: Plan, user: User, learned: Sequence[Learned], lm: LM) -
         _check_slots(before, plan, item.method)
         if item.state_id and plan != before:
             plan = replace(plan, states=(*plan.states, item.state_id))
+    if plan.candidates > 1:  # an answer leans on what chooses it
+        names = [item.state_id for item in learned if item.state_id and has_a_say(item.method)]
+        plan = replace(plan, states=tuple(dict.fromkeys((*plan.states, *names))))
     return generic if plan == start else dial(generic, replace(plan, generic=None))
+
+
+def has_a_say(method: Method) -> bool:
+    """Say whether a method can say how much a person likes an answer."""
+    return type(method).rewards is not Method.rewards
 
 
 def dial(generic: Plan, personal: Plan) -> Plan:
@@ -74,6 +82,7 @@ def dial(generic: Plan, personal: Plan) -> Plan:
     `log p = s log p_personal + (1 - s) log p_generic`, renormalized: at 0 the generic model's text
     token for token, at 1 the method as published. A plan with a fusion of its own already obeys it.
     Where nothing but hidden states are steered, the vectors are scaled, and nothing is read twice.
+    How many candidates there are is the method's own dial: fewer are nearer to the generic model.
 
     Args:
         generic: The plan without methods.
@@ -83,9 +92,9 @@ def dial(generic: Plan, personal: Plan) -> Plan:
         The plan to run.
     """
     strength = personal.strength
-    if strength == 1 or personal.fusion is not None or personal == generic:
-        return personal
     main = personal.main
+    if strength == 1 or personal.fusion is not None or main == generic.main:
+        return personal
     if replace(main, steering=()) == generic.main:
         steering = tuple(replace(each, scale=each.scale * strength) for each in main.steering)
         return replace(personal, main=replace(main, steering=steering))
@@ -95,8 +104,9 @@ def dial(generic: Plan, personal: Plan) -> Plan:
 
 def _check_slots(before: Plan, after: Plan, method: Method) -> None:
     """Refuse a second claim on what there is only one of."""
-    slots = {
+    slots: dict[str, tuple[object, object]] = {
         "fusion": (before.fusion, after.fusion),
+        "candidates": (_several(before), _several(after)),
         "prefix": (before.main.prefix, after.main.prefix),
         "model": (before.main.model, after.main.model),
     }
@@ -106,3 +116,7 @@ def _check_slots(before: Plan, after: Plan, method: Method) -> None:
                 f"{method.name!r} sets the {name} that an earlier method has set to {old!r}; "
                 "a composition has room for one. Leave one of them out"
             )
+
+
+def _several(plan: Plan) -> int | None:
+    return plan.candidates if plan.candidates > 1 else None

@@ -103,4 +103,5 @@ def reply(drawn: Sequence[Answer]) -> Reply:
         prompt_tokens=sum(map(len, first.prompts)),
         tokens=sum(answer.tokens for answer in drawn),
         candidates=tuple(answer.writer.text for answer in drawn),
+        finishes=tuple(answer.finish or "length" for answer in drawn),
     )

@@ -52,24 +52,30 @@ def linear(logprobs: Tensor, weights: Sequence[float]) -> Tensor:
     return _normalized(mixed, logprobs)
 
 
-def contrast(logprobs: Tensor, weights: Sequence[float]) -> Tensor:
+def contrast(logprobs: Tensor, weights: Sequence[float], *, top: float = 0) -> Tensor:
     """Push away from the anchor: `log p = log p_a + sum_k w_k (log p_k - log p_a)`, renormalised.
 
     Context steering with several contexts, anchored on the reading without any (arXiv 2405.01768).
     With one context the paper anchors on the reading with it, `(1 + l) log p_c - l log p_a`: that
     is the same with `w = 1 + l`. Linear alignment is that form on a preference in words.
 
+    With `top`, only the anchor's likeliest tokens are weighed against each other: they share out
+    the probability they had together, and each other keeps its own. PAD (arXiv 2410.04070) leaves
+    the others out; the likeliest is one of the top in both, so greedy decoding is the same.
+
     Args:
         logprobs: One distribution a stream, the anchor's last, (streams, ..., vocab).
         weights: How much each stream counts; the anchor's is not read.
+        top: How many of the anchor's likeliest tokens are weighed; 0 is all.
 
     Returns:
         The contrast, (..., vocab).
     """
-    pushed = logprobs[-1]  # (..., vocab)
+    fused = logprobs[-1]  # (..., vocab)
     for each, weight in zip(logprobs[:-1], weights[:-1], strict=True):
-        pushed = torch.add(pushed, each - logprobs[-1], alpha=weight)
-    return _normalized(pushed, logprobs)
+        fused = torch.add(fused, each - logprobs[-1], alpha=weight)
+    fused = _normalized(fused, logprobs)
+    return _screened(fused, logprobs[-1], int(top)) if 0 < top < fused.shape[-1] else fused
 
 
 def ftrl(
@@ -189,6 +195,17 @@ def jensen(logprobs: Tensor, weights: Sequence[float]) -> Tensor:
     return _normalized(reference - total - torch.log(-torch.expm1(-total)), logprobs)
 
 
+def _screened(fused: Tensor, anchor: Tensor, top: int) -> Tensor:
+    """Let the anchor's likeliest tokens share what they have there as they would when fused."""
+    known, inside = anchor.topk(top, dim=-1)  # (..., top) both
+    share = fused.gather(-1, inside)
+    none = (share == -torch.inf).all(-1, keepdim=True)  # then only what is not among them is left
+    moved = torch.log_softmax(share.masked_fill(none, 0.0), dim=-1)
+    moved = (moved + known.logsumexp(-1, keepdim=True)).masked_fill(none, -torch.inf)
+    others = anchor.masked_fill(fused == -torch.inf, -torch.inf)
+    return torch.log_softmax(others.scatter(-1, inside, moved), dim=-1)
+
+
 def _normalized(scores: Tensor, logprobs: Tensor) -> Tensor:
     """Make scores a distribution that gives nothing to what any stream rules out."""
     if len(logprobs):
@@ -210,6 +227,7 @@ FUSIONS: dict[str, Callable[..., Tensor]] = {
 _ANCHORED = frozenset({"contrast", "ftrl", "jensen", "shift"})
 _POSITIVE = frozenset({"jensen", "power"})
 _SETTINGS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "contrast": (frozenset(), frozenset({"top"})),
     "ftrl": (frozenset({"alpha", "beta", "rate", "pull", "steps"}), frozenset({"start"})),
     "power": (frozenset({"exponent"}), frozenset()),
     "shift": (frozenset({"beta"}), frozenset()),
@@ -250,13 +268,15 @@ def _check(fusion: Fusion, weights: Sequence[float]) -> None:
         raise InvalidPlan(f"the last stream of {fusion} is its anchor, so its weight must be 1")
     if fusion.kind in _POSITIVE and min(weights) < 0:
         raise InvalidPlan(f"no weight of {fusion} may be below 0")
-    given = {name for name, _ in fusion.settings}
     must, may = _SETTINGS.get(fusion.kind, (frozenset(), frozenset()))
-    if not must <= given <= must | may:
-        wanted = ", ".join(sorted(must)) or "none"
+    if not must <= dict(fusion.settings).keys() <= must | may:
+        wanted = ", ".join(sorted(must | may)) or "none"
         raise InvalidPlan(f"{fusion.kind!r} takes the settings {wanted}; got {fusion}")
-    if any(name == _DIVISORS.get(fusion.kind) and value <= 0 for name, value in fusion.settings):
-        raise InvalidPlan(f"{_DIVISORS[fusion.kind]} of {fusion} must be above 0")
+    for name, value in fusion.settings:
+        if name == _DIVISORS.get(fusion.kind) and value <= 0:
+            raise InvalidPlan(f"{name} of {fusion} must be above 0")
+        if name == "top" and value not in range(1 << 31):
+            raise InvalidPlan(f"top of {fusion} must be a whole number from 0 on")
 
 
 def fuse(
@@ -276,6 +296,5 @@ def fuse(
     Returns:
         The fused distribution, (..., vocab).
     """
-    if tuple(weights) == (1.0,):
-        return logprobs[0]
-    return FUSIONS[kind](logprobs, weights, **dict(settings))
+    alone = tuple(weights) == (1.0,)
+    return logprobs[0] if alone else FUSIONS[kind](logprobs, weights, **dict(settings))
