@@ -33,7 +33,7 @@ _MARGIN = 1.0
 """Points that a kind must be ahead by for the cues alone to say which."""
 
 _SHORT = 60
-"""Words; a longer question is looked at only where it begins and where it ends."""
+"""Words; a longer question, as one in paragraphs, is looked at where it begins and ends only."""
 
 _LONGEST = 300
 """Characters of a sentence that are looked at."""
@@ -89,7 +89,7 @@ def points(question: str) -> dict[QueryKind, float]:
     for kind, weight, pattern in _cues():
         if pattern.search(text):
             found[kind] += weight
-    if len(question.split()) > _SHORT:  # it comes with material: something is to be made of it
+    if _brings_material(question):  # something is to be made of it
         found["generalization"] += 3
     return found
 
@@ -111,11 +111,16 @@ def _cues() -> tuple[tuple[QueryKind, float, re.Pattern[str]], ...]:
     return tuple(cues)
 
 
+def _brings_material(question: str) -> bool:
+    """Whether a request comes with a text: it is long, or has paragraphs."""
+    return question.strip().count("\n\n") > 1 or len(question.split()) > _SHORT
+
+
 def _asked(question: str) -> str:
     """Give what is asked, a sentence a line: of a long text, how it begins and how it ends."""
     text = question.lower().replace("\u2019", "'").strip()
     lines = [one_line(line) for line in _SENTENCE.split(text) if line.strip()]
-    if len(question.split()) > _SHORT:
+    if _brings_material(question):
         lines = [lines[0], lines[-1]]
     return "\n".join(line[:_LONGEST] for line in lines)
 

@@ -24,7 +24,7 @@ from ipse.queries import EXAMPLES, KINDS, Query, QueryKind, classify, unsure
 from ipse.records import User
 from ipse.spec import read_settings, write_settings
 
-__all__ = ["Choice", "Route", "Router", "methods_of", "read_route", "written"]
+__all__ = ["Choice", "Route", "Router", "methods_of", "read_route", "spelled", "written"]
 
 _NAME = "route"
 
@@ -164,6 +164,13 @@ def written(text: str) -> str:
     """Write a composition or a route as it is read back: only what is not the default."""
     route = read_route(text)
     return spec(parse(text)) if route is None else write_settings(_NAME, route)
+
+
+def spelled() -> str:
+    """Say in one line what the default route may choose."""
+    route = Route()
+    parts = [f"{kind}: {getattr(route, kind)}" for kind in KINDS]
+    return "; ".join(["one of these for each question", *parts])
 
 
 def _carried(methods: tuple[Method, ...], carries: frozenset[Need]) -> bool:

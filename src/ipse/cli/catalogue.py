@@ -9,7 +9,7 @@ from ipse.cli.call import Call, Method, command
 from ipse.cli.output import table
 from ipse.methods import PRESETS, known_methods
 from ipse.methods import Method as Way
-from ipse.route import methods_of
+from ipse.route import methods_of, spelled
 from ipse.text import cut
 
 __all__ = ["methods"]
@@ -32,7 +32,7 @@ def methods(call: Call, method: Method = None) -> None:
         for way in ways
     ]
     columns = ("method", "level", "arXiv", "made with", "stores per person", "settings")
-    presets = {} if chosen else PRESETS
+    presets = {} if chosen else PRESETS | {"route": spelled()}
     shown = [table(("preset", "stands for"), sorted(presets.items()))] if presets else []
     call.answer({"methods": ways, "presets": presets}, table(columns, rows), *shown)
 
