@@ -199,7 +199,7 @@ def taught_each(
         jobs: The jobs, by the name of what each is of.
         drawn: What they learn from: its records are the lineage.
         scale: Of the rewards.
-        facts: What else is to be known.
+        **facts: What else is to be known.
 
     Returns:
         A state whose arrays are `<name>/<array>`.
