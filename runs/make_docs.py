@@ -6,8 +6,9 @@
 Made from the code: the front matter of each method's card, the table of methods in the README and
 `docs/methods/index.md`. Made from what `runs/standard_grid.py` and `runs/locomo_ablation.py`
 measured: the scores in those, the README's demo and the pages of `docs/results/`. Made from what
-`runs/engine.py` measured: the tables of `docs/results/engine.md`. A method that the
-grid has not measured yet is stale, too. The rest of a page is written by hand and left as it is.
+`runs/engine.py` measured: the tables of `docs/results/engine.md`. Made from what
+`runs/objectives.py` measured: `docs/results/objectives.md`, with its plot. A method that the grid
+has not measured yet is stale, too. The rest of a page is written by hand and left as it is.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from runs import engine
+from runs import engine, objectives
 from runs.adapter_page import adapter_page, lengths_plot
+from runs.objective_page import objective_page, tradeoff_plot
 from runs.results_pages import (
     GRID,
     LOCOMO,
@@ -82,6 +84,10 @@ def generated() -> dict[Path, str]:
     pages[GRID.with_name("adapters.md")] = adapter_page(found)
     if "lengths" in found["runs"]:
         pages[GRID.with_name("adapters-by-length.svg")] = lengths_plot(found) + "\n"
+    judged = read(objectives.RESULTS) if objectives.RESULTS.exists() else {}
+    pages[objectives.RESULTS.with_suffix(".md")] = objective_page(judged)
+    if "rewards" in judged:
+        pages[objectives.RESULTS.with_suffix(".svg")] = tradeoff_plot(judged) + "\n"
     pages[LOCOMO.with_suffix(".md")] = locomo_page(read(LOCOMO))
     measured = engine.FOUND.with_suffix(".md")
     pages[measured] = _between(measured.read_text("utf-8"), "figures", engine.figures())

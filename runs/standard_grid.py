@@ -57,6 +57,10 @@ LEFT_OUT = {
     "cipher": "nobody there edits a draft; `python runs/editors.py` measures those who do",
     "reward-guided": "`ipse bench ukpconvarg-reason --methods reward-guided`",
     "steer": "training takes a minute a person: `python runs/standard_grid.py --only steering`",
+    **dict.fromkeys(
+        ("modpo", "morlhf", "rewards-in-context"),
+        "it serves objectives, not words: `python runs/objectives.py`",
+    ),
     "style-vector": "enrolling takes a quarter of a minute: the same command",
 }
 """Methods that do not fit into half an hour, and what measures them."""

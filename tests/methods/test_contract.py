@@ -30,6 +30,10 @@ EVERY = sorted([*METHODS, *(PRESETS.keys() - ALIKE), "facets+recent:k=2+profile"
 EVERY[EVERY.index("best-of-n")] = "best-of-n:n=5"
 EVERY[EVERY.index("cipher")] = "cipher:own=8"  # the test's people edited nothing
 EVERY[EVERY.index("fermi")] = "fermi:gate=false,rounds=1,limit=20"  # here, none beats no prompt
+SMALL = "recipe=prompts=1;answers=2;tokens=4;epochs=1"  # the random tiny model learns slowly
+EVERY[EVERY.index("modpo")] = f"modpo:vectors=1 0;0 1,{SMALL}"
+EVERY[EVERY.index("morlhf")] = f"morlhf:vectors=1 0;0 1,rounds=2,{SMALL}"
+EVERY[EVERY.index("rewards-in-context")] = f"rewards-in-context:{SMALL}"
 EVERY[EVERY.index("random")] = "random:k=13"  # most of what there is: chance decides little
 EVERY[EVERY.index("full")] = "full:budget=60"  # the tiny model reads little
 EVERY[EVERY.index("steer")] = "steer:layer=1,steps=4"  # the random tiny model has two layers

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["frontier", "gain_by_history", "gains", "lines", "rankings"]
+__all__ = ["curves", "frontier", "gain_by_history", "gains", "lines", "rankings"]
 
 _OWN = "#0f766e"
 _OTHER = "#c2700c"
@@ -187,6 +187,30 @@ def lines(found: Mapping[str, Sequence[tuple[float, float, float, float]]], x: s
         axes.set_xscale("log")
         axes.set_xticks(places, [f"{place:g}" for place in places])
         axes.minorticks_off()
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.legend(frameon=False, fontsize=9.5)
+        return _svg(figure)
+
+
+def curves(found: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
+    """Draw how one thing is traded for another, a curve each; a single point is a star.
+
+    Args:
+        found: By name, points in order, of (across, up).
+        x: What is across.
+        y: What is up.
+
+    Returns:
+        The plot as SVG.
+    """
+    with _figure(7.2, 5.0) as figure:
+        axes = figure.add_subplot()
+        for number, (name, points) in enumerate(found.items()):
+            color = _COLORS[number % len(_COLORS)]
+            across, up = zip(*points, strict=True)
+            marker, size = ("*", 13) if len(points) == 1 else ("o", 5)
+            axes.plot(across, up, marker=marker, markersize=size, color=color, label=name)
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         axes.legend(frameon=False, fontsize=9.5)

@@ -31,12 +31,15 @@ from ipse.methods.hypernetwork import Hypernetwork
 from ipse.methods.ia3 import Ia3
 from ipse.methods.lamp import Lamp
 from ipse.methods.memory import Memory
+from ipse.methods.modpo import Modpo
+from ipse.methods.morlhf import Morlhf
 from ipse.methods.pieces import Pieces
 from ipse.methods.plora import Plora
 from ipse.methods.profile import Profile
 from ipse.methods.random import Random
 from ipse.methods.recent import Recent
 from ipse.methods.reward_guided import RewardGuided
+from ipse.methods.rewards_in_context import RewardsInContext
 from ipse.methods.shared_adapter import SharedAdapter
 from ipse.methods.steer import Steer
 from ipse.methods.steps import finish, finish_all
@@ -83,12 +86,15 @@ METHODS: dict[str, type[Method]] = {
     "ia3": Ia3,
     "lamp": Lamp,
     "memory": Memory,
+    "modpo": Modpo,
+    "morlhf": Morlhf,
     "pieces": Pieces,
     "plora": Plora,
     "profile": Profile,
     "random": Random,
     "recent": Recent,
     "reward-guided": RewardGuided,
+    "rewards-in-context": RewardsInContext,
     "shared-adapter": SharedAdapter,
     "steer": Steer,
     "style-vector": StyleVector,

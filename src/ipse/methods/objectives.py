@@ -14,18 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipse.errors import UsageError, unknown
-from ipse.methods.examples import records_of
+from ipse.methods.examples import pointing, records_of
 from ipse.methods.pairs import answers, numbers
 from ipse.plan import Adapter
 from ipse.preferences import pairs
 from ipse.records import User
 from ipse.rewards import ATTRIBUTES, measure
+from ipse.state import State
 
-__all__ = ["Scale", "adapters", "names", "wanted"]
+__all__ = ["Scale", "adapters", "inclined", "names", "nearest", "vectors", "wanted"]
 
 _SHARP = 2.0
 """What a person's wants are multiplied by before they become weights: half a standard deviation of
 what the model writes makes an objective weigh `e` times as much."""
+
+_LEAST = 1e-5
+"""Texts that differ by no more, in an attribute's own measure, are alike."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +61,7 @@ class Scale:
         some = (prompts, texts) if texts else (asked, wrote)
         values = _measured(objectives, *some)  # (texts, objectives)
         std = values.std(axis=0)
-        mean, std = values.mean(axis=0), np.where(std > 0, std, 1.0)
+        mean, std = values.mean(axis=0), np.where(std > _LEAST, std, 1.0)
         bare = cls(tuple(objectives), mean, std, np.zeros(len(objectives)))
         return replace(bare, wrote=bare.rewards(asked, wrote).mean(axis=0))
 
@@ -149,6 +153,58 @@ def wanted(
         return None
     shares = np.exp(_SHARP * (mean := apart.mean(axis=0)) - _SHARP * mean.max())
     return [round(float(w), 4) for w in shares / shares.sum()], lineage
+
+
+def inclined(user: User, shared: State | None, weights: str, given: int) -> State | None:
+    """Give a person's state: what they want, and the name of what was learned of everyone.
+
+    Args:
+        user: The person.
+        shared: What was learned, whose facts `Scale.of_facts` reads; None where nothing was.
+        weights: As for `wanted`.
+        given: As for `wanted`.
+
+    Returns:
+        A state with the facts `adapter` and `weights`; None where nothing is known.
+    """
+    below = pointing(shared)
+    if shared is None or below is None:
+        return None
+    found = wanted(user, Scale.of_facts(shared.facts), weights, given)
+    if found is None:
+        return None
+    return State({**below.facts, "weights": found[0]}, lineage=found[1])
+
+
+def vectors(text: str, objectives: Sequence[str]) -> list[list[float]]:
+    """Read vectors of weights, each of which something of its own is learned for.
+
+    Args:
+        text: Vectors parted by semicolons, weights by blanks, such as `1 0;0.5 0.5;0 1`; "" is five
+            even steps for two objectives, and for others each alone, and all alike.
+        objectives: What they are weights of.
+
+    Returns:
+        The vectors; each sums to 1.
+    """
+    count = len(objectives)
+    scale = Scale(tuple(objectives), *(np.zeros(count),) * 3)
+    if text.strip():
+        parts = text.split(";")
+    elif count == 2:
+        parts = [f"{step / 4} {1 - step / 4}" for step in range(5)]
+    else:
+        parts = [
+            " ".join(map(str, row)) for row in (*np.eye(count), *np.ones((int(count > 1), count)))
+        ]
+    read = (wanted(User("nobody"), scale, part, 0) for part in parts if part.strip())
+    return [found[0] for found in read if found is not None]
+
+
+def nearest(weights: Sequence[float], among: Sequence[Sequence[float]]) -> int:
+    """Give the place of the vector that is nearest to some weights."""
+    apart = np.square(np.array(among) - np.array(weights)).sum(axis=1)
+    return int(apart.argmin())
 
 
 def adapters(artifact: str, objectives: Sequence[str], weights: Sequence[float]) -> list[Adapter]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from ipse.records import User
 from ipse.spec import read_settings
 from ipse.state import State
 
-__all__ = ["Drawn", "Recipe", "draw", "learned", "ranked", "taught_each", "written_to"]
+__all__ = ["Drawn", "Recipe", "draw", "kept", "learned", "ranked", "taught_each", "written_to"]
 
 
 @dataclass(frozen=True)
@@ -189,13 +190,32 @@ def learned(
     return (yield from taught_each(dict(zip(objectives, jobs, strict=True)), drawn, scale))
 
 
-def taught_each(jobs: Mapping[str, Job], drawn: Sequence[Drawn], scale: Scale) -> Steps[State]:
-    """Let jobs be carried out side by side, and keep what they taught, part by part."""
+def taught_each(
+    jobs: Mapping[str, Job], drawn: Sequence[Drawn], scale: Scale, **facts: Any
+) -> Steps[State]:
+    """Let jobs be carried out side by side, and keep what they taught, part by part.
+
+    Args:
+        jobs: The jobs, by the name of what each is of.
+        drawn: What they learn from: its records are the lineage.
+        scale: Of the rewards.
+        **facts: What else is to be known.
+
+    Returns:
+        A state whose arrays are `<name>/<array>`.
+    """
     trained: list[Trained] = yield Train(tuple(jobs.values()))
+    return kept(dict(zip(jobs, trained, strict=True)), drawn, scale, **facts)
+
+
+def kept(
+    trained: Mapping[str, Trained], drawn: Sequence[Drawn], scale: Scale, **facts: Any
+) -> State:
+    """Give what was learned as a state, part by part, as `taught_each` does."""
     arrays: dict[str, NDArray[np.generic]] = {}
-    facts = {}
-    for part, each in zip(jobs, trained, strict=True):
+    went = {}
+    for part, each in trained.items():
         arrays |= {f"{part}/{name}": array for name, array in each.arrays.items()}
-        facts[part] = {name: value for name, value in each.facts.items() if name != "seconds"}
-    told = {**scale.to_facts(), "training": facts}
+        went[part] = {name: value for name, value in each.facts.items() if name != "seconds"}
+    told = {**scale.to_facts(), **facts, "training": went}
     return State(told, arrays, records_of(each.answer for each in drawn))

@@ -24,6 +24,7 @@ from ipse.evaluation.tasks.prefeval import Prefeval
 from ipse.evaluation.tasks.prism import Prism
 from ipse.evaluation.tasks.ukpconvarg_choice import UkpconvargChoice
 from ipse.evaluation.tasks.ukpconvarg_reason import UkpconvargReason
+from ipse.evaluation.tasks.ukpconvarg_style import UkpconvargStyle
 from ipse.spec import read_settings, write_settings
 
 __all__ = ["FAMILIES", "TASKS", "open_task", "task_spec"]
@@ -42,6 +43,7 @@ TASKS: dict[str, type[Task]] = {
     "prism": Prism,
     "ukpconvarg-choice": UkpconvargChoice,
     "ukpconvarg-reason": UkpconvargReason,
+    "ukpconvarg-style": UkpconvargStyle,
 }
 
 FAMILIES: dict[str, str] = {

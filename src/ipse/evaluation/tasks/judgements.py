@@ -1,6 +1,6 @@
 """UKPConvArg1's people for the tasks made of it: split, their latest judgements held out.
 
-Not a task: what `ukpconvarg-reason` and `ukpconvarg-choice` share.
+Not a task: what `ukpconvarg-reason`, `ukpconvarg-choice` and `ukpconvarg-style` share.
 """
 
 from __future__ import annotations
@@ -91,6 +91,19 @@ class Judges:
         """Give the people of the other part."""
         return (self._histories[user] for user in self._split.fit)
 
+    def alike(self, record: Record) -> tuple[Record, ...]:
+        """Give what others said of the same verdict on the same pair, by their ids."""
+        found = self._by_verdict.get(_verdict(record), ())
+        return tuple(other for other in found if other.user != record.user)
+
+    @cached_property
+    def _by_verdict(self) -> Mapping[tuple[str, str], Sequence[Record]]:
+        found: dict[tuple[str, str], list[Record]] = defaultdict(list)
+        for _, user in sorted(self._histories.items()):
+            for record in user.records:
+                found[_verdict(record)].append(record)
+        return found
+
     def _parted(self) -> Iterator[tuple[User, tuple[Record, ...]]]:
         """Give everyone of the test part who has enough of a past: that, and what came later."""
         for name in self._split.test:
@@ -123,6 +136,10 @@ class Judges:
     @cached_property
     def _histories(self) -> dict[str, User]:
         return _read(self._folder, self.kind)
+
+
+def _verdict(record: Record) -> tuple[str, str]:
+    return record.meta["pair_id"], record.meta["choice"]
 
 
 @lru_cache(maxsize=2)
