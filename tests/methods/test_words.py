@@ -42,7 +42,8 @@ def user(*records):
 def passage(method, person, question, state=None):
     state = state or finish(method.enroll(person, None), echo())
     plan = finish(method.apply(Plan.ask(question), person, state), echo())
-    return plan.main.messages[0].content if len(plan.main.messages) > 1 else ""
+    told = plan.main.messages[0].content
+    return told if len(plan.main.messages) > 1 else told.removeprefix(question)
 
 
 class Counting:
@@ -60,13 +61,13 @@ class Counting:
 @pytest.mark.parametrize(
     ("draft", "edited", "phrase"),
     [
-        (LONG, SHORT, "short"),
-        (LONG, SHORT, "no hedging: say things plainly"),
-        (SHORT, LONG, "detailed"),
+        (LONG, SHORT, "answer in one short sentence"),
+        (LONG, SHORT, "be direct, without perhaps or maybe"),
+        (SHORT, LONG, "answer in two short sentences"),
         ("One. Two. Three.", "- One.\n- Two.\n- Three.", "use bullet points"),
-        ("- One.\n- Two.\n- Three.", "One. Two. Three.", "no bullet points"),
+        ("- One.\n- Two.\n- Three.", "One. Two. Three.", "do not use bullet points"),
         ("People need sleep.", "You need your sleep.", "speak to the reader as you"),
-        (SHORT, "Wow! Uniforms help pupils!!", "lively, with exclamation marks"),
+        (SHORT, "Wow! Uniforms help pupils!!", "use exclamation marks"),
     ],
 )
 def test_counting_says_what_an_edit_changed(draft, edited, phrase):
@@ -74,12 +75,18 @@ def test_counting_says_what_an_edit_changed(draft, edited, phrase):
 
 
 def test_an_edit_that_changes_nothing_that_is_counted_says_nothing():
-    assert told("Uniforms?", SHORT, "Uniforms aid pupils.") == ""
+    assert told("Uniforms?", LONG, LONG.replace("help", "aid")) == ""
+
+
+def test_a_form_that_was_left_as_it_was_is_preferred_too():
+    assert told("Why?", "- One.\n- Two.", "- One.\n- 2.").startswith("use bullet points")
+    assert "one short sentence" in told("Why?", SHORT, "Uniforms aid pupils.")
 
 
 def test_an_edit_and_its_reverse_never_say_the_same():
     there, back = told("", LONG, SHORT), told("", SHORT, LONG)
-    assert not {*parts(there)} & {part for part in parts(back) if "about" not in part}
+    assert parts(there)
+    assert not {*parts(there)} & {*parts(back)}
 
 
 def test_what_half_of_the_weight_is_behind_is_kept():
@@ -96,9 +103,9 @@ def test_phrases_of_the_nearest_contexts_are_read():
         edit(1, "Write a letter to my landlord."),
     )
     one = replace(LEXICAL, k=1)
-    assert "bullet" in passage(one, person, "Sum up another film review.")
+    assert "bullet points" in passage(one, person, "Sum up another film review.")
     assert "bullet" not in passage(one, person, "Write a letter to the landlord of the house.")
-    assert "hedging" in passage(one, person, "Write a letter to the landlord of the house.")
+    assert "Be direct" in passage(one, person, "Write a letter to the landlord of the house.")
 
 
 def test_no_question_at_all_shows_all_phrases():
@@ -107,7 +114,7 @@ def test_no_question_at_all_shows_all_phrases():
     )
     shown = passage(LEXICAL, person, "")
     assert "bullet" in shown
-    assert "hedging" in shown
+    assert "be direct" in shown
 
 
 def test_only_edits_are_read_as_edits():
@@ -117,10 +124,10 @@ def test_only_edits_are_read_as_edits():
 
 def test_a_corrected_phrase_wins():
     before = user(edit(0, "Letter?"), edit(1, "Mail?"))
-    assert "- short; about 5 words" in passage(LEXICAL, before, "Letter?")
-    after = user(*before.records, says(5, "Short", "a page long"))
+    assert "Answer in one short sentence." in passage(LEXICAL, before, "Letter?")
+    after = user(*before.records, says(5, "Answer in one short sentence", "fill a page"))
     shown = passage(LEXICAL, after, "Letter?")
-    assert "a page long" in shown
+    assert shown.count("Fill a page.") == 1
     assert "short" not in shown
 
 
@@ -131,15 +138,25 @@ def test_a_whole_phrase_of_the_model_can_be_corrected():
     after = user(*before.records, says(5, "wish 1", "no wish"))
     state = finish(MODEL.update(after, state, None), lm)
     shown = passage(MODEL, after, "Letter?", state)
-    assert "- no wish" in shown
-    assert "wish 1" not in shown
+    assert "No wish." in shown
+    assert "ish 1" not in shown
     assert set(state.lineage) == {record.id for record in after.records}
 
 
 def test_what_is_said_outright_is_read_first_and_needs_no_edit():
-    assert "- rhyme" in passage(LEXICAL, user(says(0, "preference", "rhyme")), "Letter?")
+    assert passage(LEXICAL, user(says(0, "preference", "rhyme")), "Letter?") == "\n\nRhyme."
     both = user(edit(0, "Letter?"), says(1, "Preference", "rhyme"))
-    assert passage(LEXICAL, both, "Letter?").splitlines()[1] == "- rhyme"
+    assert passage(LEXICAL, both, "Letter?").startswith("\n\nRhyme. ")
+
+
+def test_phrases_are_read_with_the_question_or_before_it():
+    person, plan = user(edit(0, "Letter?")), Plan.ask("Mail?")
+    state = finish(LEXICAL.enroll(person, None), echo())
+    (told_with,) = finish(LEXICAL.apply(plan, person, state), echo()).main.messages
+    assert told_with.content.startswith("Mail?\n\n")
+    before = finish(replace(LEXICAL, place="system").apply(plan, person, state), echo()).main
+    assert before.question == "Mail?"
+    assert before.messages[0].content.startswith("Write as this person prefers:\n- ")
 
 
 def test_what_else_is_known_of_a_person_is_no_preference():
@@ -179,9 +196,8 @@ def test_where_there_are_no_edits_own_answers_stand_in_for_them():
     assert finish(MODEL.enroll(user(*answers), None), echo()) is None
 
 
-def test_what_may_not_be_read_is_in_no_phrase():
-    hidden = edit(0, "Letter?", uses=frozenset({"train"}))
-    assert finish(LEXICAL.enroll(user(hidden), None), echo()) is None
+def test_what_is_made_of_records_is_read_so_it_takes_what_may_be_read():
+    assert LEXICAL.use == parse("fermi")[0].use == "prompt"  # though they are no input methods
 
 
 OWN = [

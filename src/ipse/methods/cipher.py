@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ipse.lm import Embed, Reply, Write
 from ipse.methods.base import Base, Level, Method, Steps
 from ipse.methods.pairs import answers
-from ipse.methods.phrases import joined, parts, told, voted
+from ipse.methods.phrases import joined, parts, sentences, told, voted
 from ipse.plan import Plan, Sampling
 from ipse.preferences import Pair, pairs
-from ipse.records import Record, User
+from ipse.records import Record, Use, User
 from ipse.retrieval import top
 from ipse.state import State
 from ipse.text import cut, ends, one_line
@@ -40,6 +40,8 @@ class Cipher(Method):
     Attributes:
         k: How many of the nearest edits are read; of several, what most of them say.
         words: Who finds the phrases: the model, as published, or counting what an edit changed.
+        place: Where the phrases are read: at the end of the question, as published, or in the
+            system message.
         own: Where there are fewer edits, so many of the person's latest answers stand in as edits
             of what the model answers; 0 takes edits only.
         given: The most words of a context that are compared; both its ends are kept.
@@ -55,10 +57,16 @@ class Cipher(Method):
 
     k: int = 5
     words: Literal["model", "lexical"] = "model"
+    place: Literal["question", "system"] = "question"
     own: int = 0
     given: int = 64
     limit: int = 120
     tokens: int = 40
+
+    @property
+    def use(self) -> Use:
+        """Edits are read, and summed up to be read; nothing is trained."""
+        return "prompt"
 
     def enroll(self, user: User, shared: State | None) -> Steps[State | None]:
         """Find a phrase for every edit."""
@@ -71,14 +79,13 @@ class Cipher(Method):
         return self._learn(user, state)
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan | Steps[Plan]:
-        """Put what the person prefers in such a context in front of the question."""
+        """Say with the question what the person prefers in such a context."""
         del user
         return plan if state is None else self._read(plan, state)
 
     def _learn(self, user: User, known: State | None) -> Steps[State | None]:
-        view = user.allowing("prompt")  # a phrase is read by the model, and made for nothing else
-        edits = self._edits(view)
-        said = [record for record in view.records if record.kind == "profile"]
+        edits = self._edits(user)
+        said = [record for record in user.records if record.kind == "profile"]
         old = _known(known)
         new = [edit for edit in edits if edit.records[0] not in old]
         phrases = yield from self._phrases(new)
@@ -102,11 +109,11 @@ class Cipher(Method):
         arrays = {"vectors": np.stack([vector for _, vector in rows])} if rows else {}
         return State(facts, arrays, lineage)
 
-    def _edits(self, view: User) -> list[Pair]:
+    def _edits(self, user: User) -> list[Pair]:
         """Give the edits, and where they are few, own answers without a draft, oldest first."""
-        edits = [pair for pair in pairs(view) if pair.how == "edit"]
-        for answer in answers(view, max(0, self.own - len(edits)), self.given):
-            record = view.record(answer.record)
+        edits = [pair for pair in pairs(user) if pair.how == "edit"]
+        for answer in answers(user, max(0, self.own - len(edits)), self.given):
+            record = user.record(answer.record)
             edits.append(Pair(record.input, record.output, "", (record.id,), record.time, "edit"))
         return sorted(edits, key=lambda pair: (pair.time, pair.records))
 
@@ -135,13 +142,17 @@ class Cipher(Method):
         )
 
     def _read(self, plan: Plan, state: State) -> Steps[Plan]:
-        """Retrieve, aggregate, and put in front of the question."""
+        """Retrieve, aggregate, and say it with the question."""
         stated = list(state.facts["stated"])
         inferred = yield from self._nearest(plan.main.question, state)
-        lines = [f"- {line}" for line in dict.fromkeys([*stated, *inferred]) if line]
-        if not lines:
+        phrases = [phrase for phrase in (*stated, *inferred) if phrase]
+        if not phrases:
             return plan
-        return plan.with_context("\n".join(["Write as this person prefers:", *lines]))
+        question = plan.main.question
+        if self.place == "system" or not question.strip():
+            lines = [f"- {phrase}" for phrase in dict.fromkeys(phrases)]
+            return plan.with_context("\n".join(["Write as this person prefers:", *lines]))
+        return plan.with_question(f"{question}\n\n{sentences(phrases)}")
 
     def _nearest(self, question: str, state: State) -> Steps[list[str]]:
         """Give what the edits nearest to a question say; of no question, what all of them say."""

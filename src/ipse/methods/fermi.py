@@ -22,7 +22,7 @@ from ipse.methods.prompts import (
     under,
 )
 from ipse.plan import Plan, Sampling
-from ipse.records import User
+from ipse.records import Use, User
 from ipse.retrieval import top
 from ipse.state import State
 from ipse.text import cut, ends, one_line
@@ -74,11 +74,15 @@ class Fermi(Method):
     refresh: int = 20
     seed: int = 0
 
+    @property
+    def use(self) -> Use:
+        """Answers are read and scored; no weights are trained."""
+        return "prompt"
+
     def enroll(self, user: User, shared: State | None) -> Steps[State | None]:
         """Score, propose, score again, and keep the best."""
         del shared
-        view = user.allowing("prompt")  # prompts tell of what was said, and are read
-        items = items_of(view, self.by, self.items, self.given)
+        items = items_of(user, self.by, self.items, self.given)
         if not items:
             return None
         (generic,) = yield from scored([""], items, self.by)
