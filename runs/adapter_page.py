@@ -9,8 +9,8 @@ from typing import Any
 from runs.results_pages import Found, drawn, estimated, interval
 from runs.standard_grid import ADAPTERS, OWN, SHARED, UNGATED
 
+from ipse.evaluation.curves import lines
 from ipse.evaluation.metrics import METRICS
-from ipse.evaluation.plots import lines
 
 __all__ = ["adapter_page", "lengths_plot"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from runs.results_pages import Found, drawn, estimated, interval
 
+from ipse.evaluation.curves import curves
 from ipse.evaluation.metrics import METRICS
-from ipse.evaluation.plots import curves
 
 __all__ = ["objective_page", "tradeoff_plot"]
 

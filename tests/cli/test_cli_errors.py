@@ -28,7 +28,7 @@ USAGE = [
     (["forget", "ada"], "nobody can be asked whether to forget. Run it again with --yes"),
     (["forget", "ada", "zzzz", "--yes"], "user 'ada' has no record 'zzzz'"),
     (["forget", "ada", "", "--yes"], "user 'ada' has no record ''"),
-    (["ask", "hi", "--method", "nope"], "unknown method 'nope'. Known: amulet, bm25"),
+    (["ask", "hi", "--method", "nope"], "unknown method 'nope'. Known: amulet, best-of-n"),
     (["ask", "hi", "--strength", "2"], "strength must be between 0 and 1; got 2.0"),
     (["ask", "hi", "--max-tokens", "0"], "max_tokens must be at least 1; got 0"),
     (["ask", "hi", "-u", "ada", "--method", "dense"], "this needs embed"),

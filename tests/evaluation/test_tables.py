@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ipse.evaluation.plots import frontier, gain_by_history, gains, lines
+from ipse.evaluation.curves import lines
+from ipse.evaluation.plots import frontier, gain_by_history, gains
 from ipse.evaluation.report import Example, size, write_report
 from ipse.evaluation.stats import compare
 from ipse.evaluation.tabulate import tables

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ipse.errors import missing_extra
+from ipse.evaluation.drawing import COLORS, INK, OTHER, OWN, figure, svg
 from ipse.evaluation.grid import GENERIC
 from ipse.evaluation.summary import Row, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-__all__ = ["curves", "frontier", "gain_by_history", "gains", "lines", "rankings"]
-
-_OWN = "#0f766e"
-_OTHER = "#c2700c"
-_INK = "#475569"
-_COLORS = ("#0f766e", "#c2700c", "#4f46e5", "#be185d", "#0369a1", "#65a30d", "#7c3aed", "#b45309")
+__all__ = ["frontier", "gain_by_history", "gains", "rankings"]
 
 _HALO: Any = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
-
-_STYLE: Any = {
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "font.family": ["DejaVu Sans"],
-    "font.size": 11,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "ipse",
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-}
 
 
 def gains(table: Table) -> str:
@@ -52,21 +30,21 @@ def gains(table: Table) -> str:
     methods = [row for row in table.rows if row.gain and row.people]
     if not methods:
         return ""
-    with _figure(7.2, 0.9 + 0.62 * len(methods)) as figure:
-        axes = figure.add_subplot()
+    with figure(7.2, 0.9 + 0.62 * len(methods)) as drawn:
+        axes = drawn.add_subplot()
         own = [_gain(table, row.people) for row in reversed(methods)]
         other = [_gain(table, row.control) for row in reversed(methods)]
         # One method that fails badly must not press all others together.
         least = -1.2 * max(1e-9, *(max(values, default=0) for values in (*own, *other)))
         for line, (ours, theirs) in enumerate(zip(own, other, strict=True)):
-            _dots(axes, ours, line + 0.16, _OWN, least)
-            _dots(axes, theirs, line - 0.16, _OTHER, least)
-        axes.axvline(0, color=_INK, linewidth=1)
+            _dots(axes, ours, line + 0.16, OWN, least)
+            _dots(axes, theirs, line - 0.16, OTHER, least)
+        axes.axvline(0, color=INK, linewidth=1)
         axes.set_yticks(range(len(methods)), [row.method for row in reversed(methods)])
         axes.set_xlabel(f"gain over the generic model, {table.headline.title} (right is better)")
         axes.tick_params(axis="y", length=0)
         _legend(axes)
-        return _svg(figure)
+        return svg(drawn)
 
 
 def gain_by_history(table: Table, method: str) -> str:
@@ -81,14 +59,14 @@ def gain_by_history(table: Table, method: str) -> str:
     """
     row = next(row for row in table.rows if row.method == method)
     users = [user for user in row.people if user in row.control]
-    with _figure(7.2, 3.8) as figure:
-        axes = figure.add_subplot()
+    with figure(7.2, 3.8) as drawn:
+        axes = drawn.add_subplot()
         across = [max(1, table.records[user]) for user in users]
         own, other = _by_user(table, row.people, users), _by_user(table, row.control, users)
-        axes.vlines(across, own, other, color=_INK, alpha=0.4)
-        for values, color in ((own, _OWN), (other, _OTHER)):
+        axes.vlines(across, own, other, color=INK, alpha=0.4)
+        for values, color in ((own, OWN), (other, OTHER)):
             axes.scatter(across, values, s=40, color=color, linewidth=0, zorder=3)
-        axes.axhline(0, color=_INK, linewidth=1)
+        axes.axhline(0, color=INK, linewidth=1)
         axes.set_xscale("log")
         ticks = _ticks(min(across, default=1), max(across, default=1))
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -96,7 +74,7 @@ def gain_by_history(table: Table, method: str) -> str:
         axes.set_xlabel("records in the person's history")
         axes.set_ylabel(f"gain, {table.headline.title}")
         _legend(axes)
-        return _svg(figure)
+        return svg(drawn)
 
 
 def frontier(table: Table) -> str:
@@ -111,20 +89,20 @@ def frontier(table: Table) -> str:
     name, lower = table.metrics[0], table.headline.lower
     rows = sorted(table.rows, key=lambda row: (row.cost.ms, row.method))
     rows, beyond = _on_the_page(rows, name, lower=lower)
-    with _figure(7.2, 4.4) as figure:
-        axes = figure.add_subplot()
+    with figure(7.2, 4.4) as drawn:
+        axes = drawn.add_subplot()
         best: list[Row] = []
         for row in rows:
             score = row.scores[name]
             kept = not best or _better(score.mean, best[-1].scores[name].mean, lower=lower)
             if kept:
                 best.append(row)
-            color = _OWN if kept else _INK
+            color = OWN if kept else INK
             error = 0 if math.isinf(score.error) else score.error
             axes.errorbar(row.cost.ms, score.mean, error, fmt="o", color=color, capsize=0)
         _named(axes, rows, name)
         line = [(row.cost.ms, row.scores[name].mean) for row in best]
-        axes.plot(*zip(*line, strict=True), color=_OWN, linewidth=1.4, zorder=1)
+        axes.plot(*zip(*line, strict=True), color=OWN, linewidth=1.4, zorder=1)
         axes.set_xscale("log")
         if lower:
             axes.invert_yaxis()
@@ -133,7 +111,7 @@ def frontier(table: Table) -> str:
         if beyond:
             told = ", ".join(f"{row.method} {row.scores[name].mean:.2f}" for row in beyond)
             axes.set_title(f"far below: {told}", fontsize=9.5, loc="right")
-        return _svg(figure)
+        return svg(drawn)
 
 
 def rankings(table: Table) -> str:
@@ -146,9 +124,9 @@ def rankings(table: Table) -> str:
         The plot as SVG.
     """
     cutoffs = [k for k in (1, 5, 10, 20) if f"recall_{k}" in table.metrics]
-    with _figure(7.2, 4.2) as figure:
-        axes = figure.add_subplot()
-        for row, color in zip(table.rows, _COLORS * len(table.rows), strict=False):
+    with figure(7.2, 4.2) as drawn:
+        axes = drawn.add_subplot()
+        for row, color in zip(table.rows, COLORS * len(table.rows), strict=False):
             found = [row.scores[f"recall_{k}"] for k in cutoffs]
             axes.plot(cutoffs, [e.mean for e in found], "o-", color=color, label=row.method)
             lows, highs = [e.low for e in found], [e.high for e in found]
@@ -159,74 +137,7 @@ def rankings(table: Table) -> str:
         axes.set_ylabel("share of the evidence among them")
         axes.set_ylim(0, 1)
         axes.legend(frameon=False, loc="lower right")
-        return _svg(figure)
-
-
-def lines(found: Mapping[str, Sequence[tuple[float, float, float, float]]], x: str, y: str) -> str:
-    """Draw how something grows, a line each with its intervals.
-
-    Args:
-        found: By name, where it was measured, what was found there, and the ends of its interval.
-        x: What is across, drawn on a logarithmic scale.
-        y: What is up.
-
-    Returns:
-        The plot as SVG.
-    """
-    places = sorted({place for points in found.values() for place, *_ in points})
-    with _figure(7.2, 4.2) as figure:
-        axes = figure.add_subplot()
-        axes.axhline(0, color=_INK, linewidth=1)
-        for number, (name, points) in enumerate(found.items()):
-            color = _COLORS[number % len(_COLORS)]
-            aside = 1.05 ** (number - (len(found) - 1) / 2)  # so that no interval hides another
-            across, means, low, high = zip(*points, strict=True)
-            shown = [place * aside for place in across]
-            axes.vlines(shown, low, high, color=color, alpha=0.5, linewidth=1.6)
-            axes.plot(shown, means, "o-", color=color, label=name, linewidth=1.8, markersize=5)
-        axes.set_xscale("log")
-        axes.set_xticks(places, [f"{place:g}" for place in places])
-        axes.minorticks_off()
-        axes.set_xlabel(x)
-        axes.set_ylabel(y)
-        axes.legend(frameon=False, fontsize=9.5)
-        return _svg(figure)
-
-
-def curves(found: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
-    """Draw how one thing is traded for another, a curve each; a single point is a star.
-
-    Args:
-        found: By name, points in order, of (across, up).
-        x: What is across.
-        y: What is up.
-
-    Returns:
-        The plot as SVG.
-    """
-    with _figure(7.2, 5.0) as figure:
-        axes = figure.add_subplot()
-        for number, (name, points) in enumerate(found.items()):
-            color = _COLORS[number % len(_COLORS)]
-            across, up = zip(*points, strict=True)
-            marker, size = ("*", 13) if len(points) == 1 else ("o", 5)
-            axes.plot(across, up, marker=marker, markersize=size, color=color, label=name)
-        axes.set_xlabel(x)
-        axes.set_ylabel(y)
-        axes.legend(frameon=False, fontsize=9.5)
-        return _svg(figure)
-
-
-@contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
-    """Give an empty figure, in inches, to be drawn in our style."""
-    try:
-        import matplotlib as mpl  # takes 0.5 s, which every command would pay
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise missing_extra("matplotlib", "eval") from error
-    with mpl.rc_context(_STYLE):
-        yield Figure(figsize=(width, height))
+        return svg(drawn)
 
 
 def _gain(table: Table, people: Mapping[str, float]) -> list[float]:
@@ -276,7 +187,7 @@ def _named(axes: Axes, rows: Sequence[Row], name: str) -> None:
         axes.annotate(
             row.method, (row.cost.ms, at), xytext=(row.cost.ms * 1.05, up), va="center",
             fontsize=9.5, bbox=_HALO, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": _INK, "linewidth": 0.5},
+            arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.5},
         )  # fmt: skip
 
 
@@ -296,13 +207,6 @@ def _dots(axes: Axes, values: Sequence[float], height: float, color: str, least:
 
 
 def _legend(axes: Axes) -> None:
-    for label, color in (("own records", _OWN), ("another person's records", _OTHER)):
+    for label, color in (("own records", OWN), ("another person's records", OTHER)):
         axes.scatter([], [], s=34, color=color, label=label)
     axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0)
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]

@@ -1,0 +1,64 @@
+"""Plots of how something grows, or is traded for something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ipse.evaluation.drawing import COLORS, INK, figure, svg
+
+__all__ = ["curves", "lines"]
+
+
+def lines(found: Mapping[str, Sequence[tuple[float, float, float, float]]], x: str, y: str) -> str:
+    """Draw how something grows, a line each with its intervals.
+
+    Args:
+        found: By name, where it was measured, what was found there, and the ends of its interval.
+        x: What is across, drawn on a logarithmic scale.
+        y: What is up.
+
+    Returns:
+        The plot as SVG.
+    """
+    places = sorted({place for points in found.values() for place, *_ in points})
+    with figure(7.2, 4.2) as drawn:
+        axes = drawn.add_subplot()
+        axes.axhline(0, color=INK, linewidth=1)
+        for number, (name, points) in enumerate(found.items()):
+            color = COLORS[number % len(COLORS)]
+            aside = 1.05 ** (number - (len(found) - 1) / 2)  # so that no interval hides another
+            across, means, low, high = zip(*points, strict=True)
+            shown = [place * aside for place in across]
+            axes.vlines(shown, low, high, color=color, alpha=0.5, linewidth=1.6)
+            axes.plot(shown, means, "o-", color=color, label=name, linewidth=1.8, markersize=5)
+        axes.set_xscale("log")
+        axes.set_xticks(places, [f"{place:g}" for place in places])
+        axes.minorticks_off()
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.legend(frameon=False, fontsize=9.5)
+        return svg(drawn)
+
+
+def curves(found: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
+    """Draw how one thing is traded for another, a curve each; a single point is a star.
+
+    Args:
+        found: By name, points in order, of (across, up).
+        x: What is across.
+        y: What is up.
+
+    Returns:
+        The plot as SVG.
+    """
+    with figure(7.2, 5.0) as drawn:
+        axes = drawn.add_subplot()
+        for number, (name, points) in enumerate(found.items()):
+            color = COLORS[number % len(COLORS)]
+            across, up = zip(*points, strict=True)
+            marker, size = ("*", 13) if len(points) == 1 else ("o", 5)
+            axes.plot(across, up, marker=marker, markersize=size, color=color, label=name)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.legend(frameon=False, fontsize=9.5)
+        return svg(drawn)
