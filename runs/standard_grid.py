@@ -42,8 +42,10 @@ LEFT_OUT = {
             "collaborative",
             "hypernetwork",
             "ia3",
+            "mod",
             "pieces",
             "plora",
+            "rewarded-soup",
             "shared-adapter",
             "user-adapter",
             "user-identifier",
@@ -52,6 +54,7 @@ LEFT_OUT = {
     },
     "best-of-n": "it chooses among answers and makes none likelier: `ipse bench "
     "ukpconvarg-reason --methods best-of-n --measures write`",
+    "drift": "enrolling takes a minute a person: `ipse bench ukpconvarg-reason --methods drift`",
     "reward-guided": "`ipse bench ukpconvarg-reason --methods reward-guided`",
     "steer": "training takes a minute a person: `python runs/standard_grid.py --only steering`",
     "style-vector": "enrolling takes a quarter of a minute: the same command",

@@ -22,6 +22,7 @@ from ipse.methods.compose import Learned, dial, in_order, personalize
 from ipse.methods.context_steering import ContextSteering
 from ipse.methods.costeer import Costeer
 from ipse.methods.dense import Dense
+from ipse.methods.drift import Drift
 from ipse.methods.facets import Facets
 from ipse.methods.full import Full
 from ipse.methods.hybrid import Hybrid
@@ -29,12 +30,14 @@ from ipse.methods.hypernetwork import Hypernetwork
 from ipse.methods.ia3 import Ia3
 from ipse.methods.lamp import Lamp
 from ipse.methods.memory import Memory
+from ipse.methods.mod import Mod
 from ipse.methods.pieces import Pieces
 from ipse.methods.plora import Plora
 from ipse.methods.profile import Profile
 from ipse.methods.random import Random
 from ipse.methods.recent import Recent
 from ipse.methods.reward_guided import RewardGuided
+from ipse.methods.rewarded_soup import RewardedSoup
 from ipse.methods.shared_adapter import SharedAdapter
 from ipse.methods.steer import Steer
 from ipse.methods.steps import finish, finish_all
@@ -71,6 +74,7 @@ METHODS: dict[str, type[Method]] = {
     "context-steering": ContextSteering,
     "costeer": Costeer,
     "dense": Dense,
+    "drift": Drift,
     "facets": Facets,
     "full": Full,
     "hybrid": Hybrid,
@@ -78,12 +82,14 @@ METHODS: dict[str, type[Method]] = {
     "ia3": Ia3,
     "lamp": Lamp,
     "memory": Memory,
+    "mod": Mod,
     "pieces": Pieces,
     "plora": Plora,
     "profile": Profile,
     "random": Random,
     "recent": Recent,
     "reward-guided": RewardGuided,
+    "rewarded-soup": RewardedSoup,
     "shared-adapter": SharedAdapter,
     "steer": Steer,
     "style-vector": StyleVector,

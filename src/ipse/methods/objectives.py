@@ -57,7 +57,7 @@ class Scale:
         some = (prompts, texts) if texts else (asked, wrote)
         values = _measured(objectives, *some)  # (texts, objectives)
         std = values.std(axis=0)
-        mean, std = values.mean(axis=0), np.where(std > 0, std, 1.0)
+        mean, std = values.mean(axis=0), np.where(std > 1e-9, std, 1.0)
         bare = cls(tuple(objectives), mean, std, np.zeros(len(objectives)))
         return replace(bare, wrote=bare.rewards(asked, wrote).mean(axis=0))
 
