@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from runs import engine
+from runs.adapter_page import adapter_page, lengths_plot
 from runs.results_pages import (
     GRID,
     LOCOMO,
@@ -78,6 +79,9 @@ def generated() -> dict[Path, str]:
     pages = {ROOT / "docs" / "methods" / f"{name}.md": _card(name, found) for name in METHODS}
     pages[ROOT / "docs" / "methods" / "index.md"] = _index(found)
     pages[GRID.with_suffix(".md")] = grid_page(found)
+    pages[GRID.with_name("adapters.md")] = adapter_page(found)
+    if "lengths" in found["runs"]:
+        pages[GRID.with_name("adapters-by-length.svg")] = lengths_plot(found) + "\n"
     pages[LOCOMO.with_suffix(".md")] = locomo_page(read(LOCOMO))
     measured = engine.FOUND.with_suffix(".md")
     pages[measured] = _between(measured.read_text("utf-8"), "figures", engine.figures())

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runs.standard_grid import MORE
+from runs.standard_grid import ADAPTERS, MORE
 
 from ipse.evaluation.metrics import METRICS
 
@@ -34,6 +34,11 @@ def tables(found: Found) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Give every table with its verdict."""
     for one in found["runs"].values():
         yield from zip(one["tables"], one["verdicts"], strict=True)
+
+
+def shown(found: Found) -> dict[str, Any]:
+    """Give the runs that the grid's page shows; adapters have a page of their own."""
+    return {name: one for name, one in found["runs"].items() if name not in ADAPTERS}
 
 
 def own_rows(found: Found, method: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -79,14 +84,15 @@ def grid_page(found: Found) -> str:
             f"- {name}{' (`--all`)' if name in MORE else ''}: {one['minutes']:.0f} minutes, run "
             f"{one['header']['run']}, commit {one['header']['commit']}, "
             f"{one['header']['hardware']}, {', '.join(one['header']['bases'])}"
-            for name, one in found["runs"].items()
+            for name, one in shown(found).items()
         ],
         f"- versions: {_versions(found)}",
         "",
         _MEANING,
     ]
-    for table, verdict in tables(found):
-        lines += ["", *_grid_section(table, verdict)]
+    for one in shown(found).values():
+        for table, verdict in zip(one["tables"], one["verdicts"], strict=True):
+            lines += ["", *_grid_section(table, verdict)]
     return "\n".join([*lines, "", _DATA, ""])
 
 
@@ -98,14 +104,12 @@ def _versions(found: Found) -> str:
 def _grid_section(table: Mapping[str, Any], verdict: str) -> list[str]:
     first, *rest = table["metrics"]
     head = METRICS[first]
-    beside = any(row.get("over_shared") for row in table["rows"])
     titles = [
         "method",
         f"{head.title} ({'lower' if head.lower else 'higher'} is better)",
         "gain over generic",
         "gain over recent",
         "gain over another's",
-        *(["gain over shared-adapter"] if beside else []),
         *(METRICS[name].title for name in rest),
     ]
     quality = [
@@ -115,7 +119,6 @@ def _grid_section(table: Mapping[str, Any], verdict: str) -> list[str]:
             interval(row["gain"]),
             interval(row["over_recent"]),
             interval(row["personal"]),
-            *([interval(row.get("over_shared"))] if beside else []),
             *(estimated(row["scores"][name]) for name in rest),
         ]
         for row in table["rows"]

@@ -27,7 +27,7 @@ from ipse.evaluation.ledger import Run, read_run
 from ipse.evaluation.metrics import METRICS
 from ipse.evaluation.run import run
 from ipse.evaluation.tabulate import cells_of, compared, tables
-from ipse.methods import METHODS
+from ipse.methods import METHODS, parse, spec
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "grid.json"
@@ -73,8 +73,12 @@ GRIDS = {
     ),
 }
 
-SHARED = "shared-adapter:records=10"
-_OWN = "user-adapter:records=40,task=records=10"
+SHARED = spec(parse("shared-adapter:records=10"))
+OWN = spec(parse("user-adapter:records=40,task=records=10"))
+UNGATED = spec(parse("user-adapter:records=300,task=records=10,gate=false"))
+RIVALS = (SHARED, f"recent+{SHARED}", OWN, UNGATED)
+_PEOPLE = 10
+"""Of whom adapters are learned: half a minute of two cores each."""
 
 MORE = {
     "authors": Grid(("authors:items=1",), _METHODS, measures=("nats",), people=12),
@@ -85,22 +89,51 @@ MORE = {
         people=12,
     ),
     "adapters": Grid(
-        ("ukpconvarg-reason:items=4",),
+        ("ukpconvarg-reason:items=3",),
         (
             "recent",
             "hybrid",
             SHARED,
             f"recent+{SHARED}",
-            _OWN,
-            f"recent+{_OWN}",
+            f"hybrid+{SHARED}",
+            OWN,
+            f"recent+{OWN}",
+            f"hybrid+{OWN}",
         ),
-        measures=("nats",),
-        people=6,
+        measures=("nats", "write"),
+        people=_PEOPLE,
         batch=1000,  # everybody learns together
+    ),
+    "together": Grid(
+        ("ukpconvarg-reason:items=3",),
+        (
+            SHARED,
+            "user-identifier:records=10",
+            "ia3:records=10",
+            "plora:records=10,own=20,own_epochs=2",
+            "hypernetwork:records=10",
+            "user-prefix:records=10",
+            "pieces:task=records=10",
+            "collaborative:own=20",
+        ),
+        measures=("nats", "write"),
+        people=_PEOPLE,
+        batch=1000,
+    ),
+    "lengths": Grid(
+        tuple(f"ukpconvarg-reason:items=3,least=100,latest={latest}" for latest in (10, 30, 100)),
+        ("recent", SHARED, f"recent+{SHARED}", UNGATED, f"recent+{UNGATED}"),
+        measures=("nats",),
+        people=8,
+        batch=1000,
     ),
 }
 """What `--all` runs besides: the authors and the vectors in a quarter of an hour each, the methods
-that train weights in an hour."""
+that train weights in half an hour each."""
+
+
+ADAPTERS = ("adapters", "together", "lengths")
+"""Those of them that docs/results/adapters.md shows."""
 
 
 def main() -> None:
@@ -110,7 +143,7 @@ def main() -> None:
     parser.add_argument("--only", default="", choices=("", *(GRIDS | MORE)), help="one part anew")
     options = parser.parse_args()
     quick = options.quick
-    lm = open_backend("local", dtype="auto")
+    lm = open_backend("local", dtype="float32")  # the same numbers on every machine
     found: dict[str, Run] = {}
     for name, grid in _chosen(options.all, options.only).items():
         out = OUT / (f"quick-{name}" if quick else name)
@@ -150,20 +183,21 @@ def _kept(one: Run) -> dict[str, Any]:
     found = tables(one)
     drawn = [asdict(replace(table, rows=_nameless(table), records={})) for table in found]
     for table in drawn:
-        _note_over_shared(one, table)
+        _note_versus(one, table)
     verdicts = [table.verdict for table in found]
     minutes = round(_seconds(one) / 60, 1)
     return {"header": one.header, "minutes": minutes, "tables": drawn, "verdicts": verdicts}
 
 
-def _note_over_shared(one: Run, table: dict[str, Any]) -> None:
-    """Say of every method how much better it is than one adapter for everybody."""
+def _note_versus(one: Run, table: dict[str, Any]) -> None:
+    """Say of every method how much better it is than those that adapters have to beat."""
     key = ("task", "model", "measure")
     cells = cells_of([line for line in one.items if all(line[k] == table[k] for k in key)])
+    metric = METRICS[table["metrics"][0]]
     for row in table["rows"]:
-        if (SHARED, "own") in cells and row["method"] != SHARED:
-            metric, own = METRICS[table["metrics"][0]], cells[row["method"], "own"]
-            row["over_shared"] = asdict(compared(metric, own, cells[SHARED, "own"]))
+        rivals = [name for name in RIVALS if (name, "own") in cells and name != row["method"]]
+        own = cells[row["method"], "own"]
+        row["versus"] = {name: asdict(compared(metric, own, cells[name, "own"])) for name in rivals}
 
 
 def _nameless(table: Any) -> tuple[Any, ...]:

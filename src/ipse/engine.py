@@ -162,8 +162,7 @@ class Ipse:
         chosen = [method for method in self._chosen(methods) if method.shared]
         fitted = []
         for method, tell in zip(chosen, _parts(told, len(chosen)), strict=True):
-            meter = Meter(f"{method.name} learns from everybody", 1, tell)
-            meter.begin(1)
+            meter = Meter.whole(f"{method.name} learns from everybody", tell)
             fitted.append(self._lifecycle.fit(method, progress=meter))
         return [saved for saved in fitted if saved]
 

@@ -30,6 +30,13 @@ class Meter:
         self._most = 0.0
         self._step = -1
 
+    @classmethod
+    def whole(cls, what: str, told: Told | None = None) -> Meter:
+        """Measure work that is done in one go, whoever it is for."""
+        meter = cls(what, 1, told)
+        meter.begin(1)
+        return meter
+
     def begin(self, batch: int) -> None:
         """Say that the batch before is done, and how many people are in the next; 0 is the end."""
         self._done, self._batch = self._done + self._batch, batch

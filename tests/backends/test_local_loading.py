@@ -18,6 +18,7 @@ from ipse.backends.cache import build_once, is_whole, recall, remembered
 from ipse.backends.local import LocalBackend, weights
 from ipse.backends.local.embedder import load_embedder
 from ipse.backends.local.model import load_model
+from ipse.backends.local.network import Network
 from ipse.errors import BackendFailure, MissingExtra, StoreFailure, Unknown
 from ipse.plan import Plan, Sampling
 from tests.pico import save_pico
@@ -175,3 +176,14 @@ def test_backends_import_without_torch():
     rooms = "ipse, ipse.backends, ipse.backends.http, ipse.backends.echo, ipse.backends.cache"
     code = f"import sys, {rooms}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_model_that_is_read_otherwise_than_transformers_does_is_refused(
+    pico_path, monkeypatch, dtype
+):
+    assert load_model(pico_path, dtype)
+    straight = Network.logits
+    monkeypatch.setattr(Network, "logits", lambda self, x: straight(self, x).roll(1, -1) * 2)
+    with pytest.raises(BackendFailure, match="'llama' are not carried"):
+        load_model(pico_path, dtype)

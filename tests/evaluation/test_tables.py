@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ipse.evaluation.plots import frontier, gain_by_history, gains
+from ipse.evaluation.plots import frontier, gain_by_history, gains, lines
 from ipse.evaluation.report import Example, size, write_report
 from ipse.evaluation.stats import compare
 from ipse.evaluation.tabulate import tables
@@ -129,3 +129,11 @@ def test_sizes_read_well():
     assert [size(n) for n in (0, 999, 1500, 2.5e6, 3e9)] == [
         "0 B", "999 B", "1.5 kB", "2.5 MB", "3.0 GB",
     ]  # fmt: skip
+
+
+def test_lines_have_a_mark_for_each_place_and_are_the_same_again():
+    found = {"one": [(10, 0.1, 0.0, 0.2), (100, 0.3, 0.2, 0.4)], "two": [(10, 0.0, -0.1, 0.1)]}
+    drawn_once = lines(found, "records", "gain")
+    assert drawn_once.startswith("<svg")
+    assert drawn_once == lines(found, "records", "gain")
+    assert drawn_once != lines({"one": found["one"]}, "records", "gain")

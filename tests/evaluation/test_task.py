@@ -163,3 +163,17 @@ def test_settings_are_chosen_on_people_that_no_result_is_of(root):
     wide = open_task("ukpconvarg-reason:fit=5,part=tune", root)
     assert len({user.id for user in wide.population()}) == 1
     assert not {p.history.id for p in wide.people(9)} & {user.id for user in wide.population()}
+
+
+def test_a_past_can_be_cut_to_its_latest_records_with_the_same_people_and_items(root):
+    """So that one run says what ten records are worth, and another what a hundred are."""
+    whole = {p.history.id: p for p in open_task("ukpconvarg-reason:fit=0", root).people(5)}
+    short = {p.history.id: p for p in open_task("ukpconvarg-reason:fit=0,latest=3", root).people(5)}
+    assert whole.keys() == short.keys()
+    for name, one in short.items():
+        assert one.history.records == whole[name].history.records[-3:]
+        assert one.items == whole[name].items
+        assert len(one.other) == 3
+    with pytest.raises(UsageError, match="got 0"):
+        list(open_task("ukpconvarg-reason:fit=0,least=17", root).people(5))
+    assert len(list(open_task("ukpconvarg-reason:fit=0,least=16", root).people(5))) == 5

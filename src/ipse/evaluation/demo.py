@@ -1,4 +1,4 @@
-"""The demo: real people's records, every input-level method, their own held-out words."""
+"""The demo: real people's records, methods of the input and the model level, their own words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ from ipse.text import ends, one_line
 
 __all__ = ["DEMO_METHODS", "Demo", "run_demo"]
 
-DEMO_METHODS = ("recent", "bm25", "dense", "hybrid", "profile", "facets")
+_SHARED = "shared-adapter:records=3,epochs=1"
+
+DEMO_METHODS = (
+    "recent", "bm25", "dense", "hybrid", "profile", "facets", _SHARED, f"recent+{_SHARED}",
+)  # fmt: skip
+"""Every method that needs no training, and one that does: half a minute, on other people."""
 
 _ANSWER = Sampling(max_tokens=40)
 

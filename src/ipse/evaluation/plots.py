@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["frontier", "gain_by_history", "gains", "rankings"]
+__all__ = ["frontier", "gain_by_history", "gains", "lines", "rankings"]
 
 _OWN = "#0f766e"
 _OTHER = "#c2700c"
@@ -159,6 +159,37 @@ def rankings(table: Table) -> str:
         axes.set_ylabel("share of the evidence among them")
         axes.set_ylim(0, 1)
         axes.legend(frameon=False, loc="lower right")
+        return _svg(figure)
+
+
+def lines(found: Mapping[str, Sequence[tuple[float, float, float, float]]], x: str, y: str) -> str:
+    """Draw how something grows, a line each with its intervals.
+
+    Args:
+        found: By name, where it was measured, what was found there, and the ends of its interval.
+        x: What is across, drawn on a logarithmic scale.
+        y: What is up.
+
+    Returns:
+        The plot as SVG.
+    """
+    places = sorted({place for points in found.values() for place, *_ in points})
+    with _figure(7.2, 4.2) as figure:
+        axes = figure.add_subplot()
+        axes.axhline(0, color=_INK, linewidth=1)
+        for number, (name, points) in enumerate(found.items()):
+            color = _COLORS[number % len(_COLORS)]
+            aside = 1.05 ** (number - (len(found) - 1) / 2)  # so that no interval hides another
+            across, means, low, high = zip(*points, strict=True)
+            shown = [place * aside for place in across]
+            axes.vlines(shown, low, high, color=color, alpha=0.5, linewidth=1.6)
+            axes.plot(shown, means, "o-", color=color, label=name, linewidth=1.8, markersize=5)
+        axes.set_xscale("log")
+        axes.set_xticks(places, [f"{place:g}" for place in places])
+        axes.minorticks_off()
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.legend(frameon=False, fontsize=9.5)
         return _svg(figure)
 
 

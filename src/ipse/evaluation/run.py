@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ipse.evaluation.cell import Cell, Whose
@@ -22,6 +23,7 @@ from ipse.evaluation.task import Person, Task
 from ipse.evaluation.tasks import task_spec
 from ipse.lifecycle import Lifecycle
 from ipse.lm import LM
+from ipse.meter import Meter
 from ipse.methods import Learned, Method, parse
 from ipse.plan import Need, Plan, Sampling
 from ipse.records import User
@@ -116,7 +118,8 @@ class _Part:
 
     def run(self) -> None:
         """Measure everyone, a few people at a time."""
-        self._fit()
+        for place, (text, method) in enumerate(self._fits):
+            self._fit_one(text, method, self._within(place))
         done = 0
         everyone = self.task.people(self.grid.people)
         for number, people in enumerate(_chunks(everyone, self.grid.batch)):
@@ -124,19 +127,38 @@ class _Part:
             self._enrolled.clear()
             missing = [
                 (unit, cell)
-                for cell in self._cells()
+                for cell in self._every
                 if (unit := _unit(number, *cell.key.values())) not in self.ledger.done
             ]
             learned: dict[tuple[Method, ...], dict[str, list[Learned]]] = {}
             for place, (unit, cell) in enumerate(missing):
                 share = (done + len(people) * place / len(missing)) / self.grid.people
-                self.progress(f"{self.task.name}: {cell.method}", min(1.0, share))
+                tell = self._within(len(self._fits) + len(self._every) * min(1.0, share))
+                tell(f"{self.task.name}: {cell.method}", 0.0)
                 self._warm_up(cell)
                 known = learned.setdefault(cell.methods, {})
-                self._enroll(cell, people, known)
+                self._enroll(cell, people, known, tell)
                 lines, cost = cell.measure(people, known, self.lm, self.run_id, self.grid.seed)
                 self.ledger.write(unit, lines, [{**cost, "chunk": number}])
             done += len(people)
+
+    def _within(self, begun: float) -> Progress:
+        """Give what tells how far one piece of this part is, when so many pieces are done."""
+        pieces = len(self._fits) + len(self._every)
+
+        def tell(what: str, share: float) -> None:
+            self.progress(what, min(1.0, (begun + share) / pieces))
+
+        return tell
+
+    @cached_property
+    def _fits(self) -> list[tuple[str, Method]]:
+        """Methods that learn from everyone, each with the composition it stands in."""
+        return [(text, m) for text in self.grid.methods for m in parse(text) if m.shared]
+
+    @cached_property
+    def _every(self) -> list[Cell]:
+        return list(self._cells())
 
     def _cells(self) -> Iterator[Cell]:
         """Give what is measured of everyone; another's records hold no evidence to be found."""
@@ -150,21 +172,16 @@ class _Part:
                 for whose in controls:
                     yield Cell(self.task, self.model, method, whose, kind)
 
-    def _fit(self) -> None:
-        """Let methods that learn from everyone learn from those who are not reported on."""
-        life = Lifecycle(self.store, self.lm)
-        for text in self.grid.methods:
-            for method in parse(text):
-                unit = _unit("fit", task_spec(self.task), self.model, text, method.name)
-                if method.shared and unit not in self.ledger.done:
-                    self.progress(f"{self.task.name}: {method.name} learns from others", 0.0)
-                    self._fit_one(life, text, method, unit)
-
-    def _fit_one(self, life: Lifecycle, text: str, method: Method, unit: str) -> None:
+    def _fit_one(self, text: str, method: Method, told: Progress) -> None:
+        """Let a method learn from those who are not reported on."""
+        unit = _unit("fit", task_spec(self.task), self.model, text, method.name)
+        if unit in self.ledger.done:
+            return
+        meter = Meter.whole(f"{self.task.name}: {method.name} learns from others", told)
         views = list(self.task.population())
         self.store.add(record for view in views for record in view.records)
         with timed() as clock:
-            life.fit(method, views)
+            Lifecycle(self.store, self.lm).fit(method, views, meter)
         saw = {"people": len(views), "records": sum(map(len, views))}
         line = {"type": "fit", **self._whereabouts, "method": text, **saw}
         self.ledger.write(unit, [line], [{**line, "seconds": clock.seconds}])
@@ -190,13 +207,18 @@ class _Part:
         }
 
     def _enroll(
-        self, cell: Cell, people: Sequence[Person], known: dict[str, list[Learned]]
+        self,
+        cell: Cell,
+        people: Sequence[Person],
+        known: dict[str, list[Learned]],
+        told: Progress,
     ) -> None:
         """Let a cell's composition learn of those of whom it has not learned yet."""
         views = {user: v for user, v in cell.views(people).items() if user not in known}
         if not views or not cell.methods:
             return
-        found = [self._learn(method, views) for method in cell.methods]
+        meter = Meter.whole(f"{self.task.name}: {cell.method}", told)
+        found = [self._learn(method, views, meter) for method in cell.methods]
         for user in views:
             known[user] = [each[user].learned for each in found]
         if cell.whose == "own":
@@ -214,14 +236,16 @@ class _Part:
                 ]
             )
 
-    def _learn(self, method: Method, views: Mapping[str, User]) -> Mapping[str, _Enrolled]:
+    def _learn(
+        self, method: Method, views: Mapping[str, User], meter: Meter
+    ) -> Mapping[str, _Enrolled]:
         """Let a method learn of those of whom it has not learned in another composition."""
         enrolled = self._enrolled.setdefault(method, {})
         new = [view for user, view in views.items() if user not in enrolled]
         if new:
             counted = Counted(self.lm)
             with timed() as clock:
-                kept = Lifecycle(self.store, counted).learned(method, new)
+                kept = Lifecycle(self.store, counted).learned(method, new, meter)
             sent = counted.nbytes / len(new) if leaves(self.lm) else 0.0
             for view, saved in zip(new, kept, strict=True):
                 learned = Learned.of(method, saved)

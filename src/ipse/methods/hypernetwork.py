@@ -69,7 +69,7 @@ class Hypernetwork(Method):
     alpha: float = 8.0
     modules: str = "q v"
     hidden: int = 128
-    rate: float = 3e-4
+    rate: float = 1e-3
     epochs: int = 1
     batch: int = 4
     clip: float = 1.0

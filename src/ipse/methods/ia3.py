@@ -53,7 +53,7 @@ class Ia3(Method):
     records: int = 20
     given: int = 60
     modules: str = "k v up"
-    rate: float = 1e-2
+    rate: float = 3e-2
     epochs: int = 2
     batch: int = 4
     clip: float = 1.0

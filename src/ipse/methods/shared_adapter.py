@@ -62,7 +62,7 @@ class SharedAdapter(Method):
     alpha: float = 8.0
     modules: str = "q k v o"
     dropout: float = field(default=0.0, metadata={"most": 0.9})
-    rate: float = 1e-3
+    rate: float = 2e-3
     epochs: int = 2
     batch: int = 4
     clip: float = 1.0

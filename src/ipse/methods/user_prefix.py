@@ -64,7 +64,7 @@ class UserPrefix(Method):
     instruction: int = 1
     hidden: int = 384
     sharp: float = 10.0
-    rate: float = 1e-3
+    rate: float = 3e-3
     epochs: int = 1
     batch: int = 4
     clip: float = 1.0

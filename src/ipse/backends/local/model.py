@@ -37,6 +37,13 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 _CONTEXT = 8192
 """Tokens, where a model does not say how many it can read."""
 
+_ORDINARY = "Not everyone who reads this sentence would have written it the same way."
+"""What a model is checked on: of tokens it never saw, no two ways of rounding agree."""
+
+_APART = 0.3
+"""How far from `transformers` ours may be, in nats of a token on average: bfloat16 rounds to 0.1
+where the model is sure, and another shape gives more than 1."""
+
 
 @dataclass(frozen=True, eq=False)
 class LanguageModel:
@@ -212,11 +219,12 @@ def _open(folder: Path, dtype: str) -> LanguageModel:
 
 def _check_core(model: LanguageModel) -> None:
     """Refuse a model that ours reads otherwise than `transformers` does."""
-    ids = list(range(8))
+    ids = model.tokenizer(_ORDINARY, add_special_tokens=False)["input_ids"]
     with torch.inference_mode():
         logits = model.network(torch.tensor([ids], device=model.device), use_cache=False).logits[0]
     stated = torch.log_softmax(logits.float(), dim=-1)
-    if not torch.allclose(model.logprobs(model.read([_plain(ids)])), stated, atol=0.1):
+    apart = (model.logprobs(model.read([_plain(ids)])) - stated).abs().mean()
+    if not apart < _APART:
         kind = model.network.config.model_type
         raise BackendFailure(
             f"models of type {kind!r} are not carried yet: they are not quite shaped like Llama"

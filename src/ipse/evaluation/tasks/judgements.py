@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +46,8 @@ class Judges:
         fit: How many people are left for fitting and tuning.
         part: Who is asked: `test`, whom results are reported on, or `tune`, to choose settings by:
             three quarters of those left, while methods learn from the rest of them.
+        latest: How many records of a person's past are known: the latest; 0 is all.
+        least: Who has fewer in their past is not asked.
     """
 
     root: Path | None
@@ -52,6 +55,8 @@ class Judges:
     held_out: float
     fit: int
     part: Part = "test"
+    latest: int = 0
+    least: int = 0
 
     def people(
         self, count: int, items: Callable[[tuple[Record, ...], Judges], tuple[Item, ...]]
@@ -68,23 +73,33 @@ class Judges:
         Raises:
             UsageError: If there are fewer than 2.
         """
-        users = [self._histories[user] for user in self._split.test[:count]]
-        if len(users) < 2:
+        chosen = list(islice(self._parted(), count))
+        if len(chosen) < 2:
             raise UsageError(
                 "the control puts another person in each one's place, so it needs at least 2 "
-                f"people; got {len(users)}"
+                f"people; got {len(chosen)}"
             )
-        cuts = [int(len(user) * (1 - self.held_out)) for user in users]
-        pasts = [u.before(u.records[cut].time) for u, cut in zip(users, cuts, strict=True)]
-        for user, cut, past in zip(users, cuts, pasts, strict=True):
-            asked = items(user.records[cut:], self)
-            later = [user.record(item.id) for item in asked]
-            other = _nearest(later, [view for view in pasts if view.id != user.id])
+        pasts = [past for past, _ in chosen]
+        for past, held in chosen:
+            asked = items(held, self)
+            names = {item.id for item in asked}
+            later = [record for record in held if record.id in names]
+            other = _nearest(later, [view for view in pasts if view.id != past.id])
             yield Person(past, asked, other)
 
     def population(self) -> Iterator[User]:
         """Give the people of the other part."""
         return (self._histories[user] for user in self._split.fit)
+
+    def _parted(self) -> Iterator[tuple[User, tuple[Record, ...]]]:
+        """Give everyone of the test part who has enough of a past: that, and what came later."""
+        for name in self._split.test:
+            user = self._histories[name]
+            held = user.records[int(len(user) * (1 - self.held_out)) :]
+            past = user.before(held[0].time)
+            if len(past) >= self.least:
+                known = past.latest(self.latest) if self.latest else past.records
+                yield User(name, known), held
 
     @cached_property
     def arguments(self) -> Mapping[str, Argument]:

@@ -32,6 +32,8 @@ class UkpconvargReason(Task):
         words: The most words of each argument in a question.
         fit: How many people are left for fitting and tuning.
         part: Who is asked: `test`, or `tune` to choose settings by.
+        latest: How many records of a person's past are known: the latest; 0 is all.
+        least: Who has fewer in their past is not asked.
     """
 
     name: ClassVar[str] = "ukpconvarg-reason"
@@ -52,6 +54,8 @@ class UkpconvargReason(Task):
     words: int = 20
     fit: int = 20
     part: Part = "test"
+    latest: int = 0
+    least: int = 0
 
     def people(self, count: int) -> Iterator[Person]:
         """Give the first `count` people of the test part; at least 2, for the control."""
@@ -62,7 +66,9 @@ class UkpconvargReason(Task):
         return self._judges().population()
 
     def _judges(self) -> Judges:
-        return Judges(self.root, "content", self.held_out, self.fit, self.part)
+        return Judges(
+            self.root, "content", self.held_out, self.fit, self.part, self.latest, self.least
+        )
 
     def _items(self, later: tuple[Record, ...], judges: Judges) -> tuple[Item, ...]:
         return tuple(self._item(record, judges) for record in spread(later, self.items))

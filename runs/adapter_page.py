@@ -1,0 +1,181 @@
+"""The page of the model level: what an adapter of one's own is worth, from how many records on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from runs.results_pages import Found, drawn, estimated, interval
+from runs.standard_grid import ADAPTERS, OWN, SHARED, UNGATED
+
+from ipse.evaluation.metrics import METRICS
+from ipse.evaluation.plots import lines
+
+__all__ = ["adapter_page", "lengths_plot"]
+
+_RETRIEVED = f"recent+{SHARED}"
+
+
+def adapter_page(found: Found) -> str:
+    """Write the page."""
+    runs = {name: found["runs"][name] for name in ADAPTERS if name in found["runs"]}
+    head = [
+        f"- {name}: `python runs/standard_grid.py --only {name}`, {one['minutes']:.0f} minutes, "
+        f"run {one['header']['run']}, commit {one['header']['commit']}, "
+        f"{one['header']['hardware']}, "
+        f"{', '.join(one['header']['bases'])}"
+        for name, one in runs.items()
+    ]
+    page = ["# Adapters", "", _LEAD, "", *head, "", _MEANING]
+    for name in ("adapters", "together"):
+        for table in runs.get(name, {"tables": ()})["tables"]:
+            page += ["", *_section(table)]
+    if "lengths" in runs:
+        page += ["", *_lengths(runs["lengths"])]
+    return "\n".join([*page, ""])
+
+
+def lengths_plot(found: Found) -> str:
+    """Draw what methods gain over everyone's adapter, by how many records are known."""
+    drawn_lines: dict[str, list[tuple[float, float, float, float]]] = {}
+    for latest, table in _by_length(found["runs"]["lengths"]):
+        for row in table["rows"]:
+            over = row["versus"].get(SHARED)
+            if over and row["method"] != "generic":
+                point = (float(latest), over["mean"], over["low"], over["high"])
+                drawn_lines.setdefault(row["method"], []).append(point)
+    return lines(
+        drawn_lines,
+        "the person's records that are known",
+        "gain over everyone's adapter, nats a token (up is better)",
+    )
+
+
+def _section(table: Mapping[str, Any]) -> list[str]:
+    first, *rest = table["metrics"]
+    head = METRICS[first]
+    people = table["rows"][0]["scores"][first]["people"]
+    titles = (
+        "method",
+        f"{head.title} ({'lower' if head.lower else 'higher'} is better)",
+        "gain over generic",
+        "gain over shared-adapter",
+        "gain over recent+shared-adapter",
+        "gain over user-adapter",
+        "gain over another's",
+        *(METRICS[name].title for name in rest),
+    )
+    return [
+        f"## {table['task']}: {head.title}",
+        "",
+        f"{people} people, {table['items']} questions.",
+        "",
+        *drawn(titles, [_quality(table, row) for row in table["rows"]]),
+        "",
+        *drawn(_COSTS, [_cost(table, row) for row in table["rows"]]),
+    ]
+
+
+def _quality(table: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
+    first, *rest = table["metrics"]
+    return [
+        _short(row["method"]),
+        estimated(row["scores"][first]),
+        interval(row["gain"]),
+        *(_plain(row["versus"].get(rival)) for rival in (SHARED, _RETRIEVED, OWN)),
+        interval(row["personal"]),
+        *(estimated(row["scores"][name]) for name in rest),
+    ]
+
+
+_COSTS = (
+    "method", "bytes of a person", "seconds to add a person", "ms a request", "tokens read",
+    "tokens written",
+)  # fmt: skip
+
+
+def _cost(table: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
+    cost = row["cost"]
+    return [
+        _short(row["method"]),
+        f"{cost['nbytes']:,.0f}",
+        f"{cost['enroll_ms'] / 1000:,.2f}",
+        f"{cost['ms']:.0f}",
+        f"{cost['prompt_tokens']:.0f}",
+        f"{cost['tokens']:.0f}" if table["measure"] == "write" else "",
+    ]
+
+
+def _lengths(one: Mapping[str, Any]) -> list[str]:
+    """Show everyone's scores by how many of their records are known."""
+    by_length = list(_by_length(one))
+    first = by_length[0][1]["metrics"][0]
+    methods = [row["method"] for row in by_length[0][1]["rows"]]
+    rows = {
+        method: [
+            next(row for row in table["rows"] if row["method"] == method) for _, table in by_length
+        ]
+        for method in methods
+    }
+    titles = ("method", *(f"{latest} records" for latest, _ in by_length))
+    people = by_length[0][1]["rows"][0]["scores"][first]["people"]
+    return [
+        "## By how many records are known",
+        "",
+        f"The same {people} people, and the same questions, each time: their latest records alone "
+        f"are known. The adapter of one's own is served untested ({_short(UNGATED)}).",
+        "",
+        "![What each method gains over everyone's adapter](adapters-by-length.svg)",
+        "",
+        "Nats a token:",
+        "",
+        *drawn(
+            titles, [[_short(m), *(estimated(r["scores"][first]) for r in rows[m])] for m in rows]
+        ),
+        "",
+        "Gain over `shared-adapter`:",
+        "",
+        *drawn(
+            titles, [[_short(m), *(_plain(r["versus"].get(SHARED)) for r in rows[m])] for m in rows]
+        ),
+        "",
+        "Gain over `recent+shared-adapter`:",
+        "",
+        *drawn(
+            titles,
+            [[_short(m), *(_plain(r["versus"].get(_RETRIEVED)) for r in rows[m])] for m in rows],
+        ),
+        "",
+        "Gain over another person's records:",
+        "",
+        *drawn(titles, [[_short(m), *(interval(r["personal"]) for r in rows[m])] for m in rows]),
+    ]
+
+
+def _by_length(one: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for table in one["tables"]:
+        found = re.search(r"latest=(\d+)", table["task"])
+        if found:
+            yield int(found[1]), table
+
+
+def _plain(value: Mapping[str, float] | None) -> str:
+    """Write a difference with its interval; what is compared here was chosen beforehand."""
+    return f"{value['mean']:+.3f} [{value['low']:+.3f}, {value['high']:+.3f}]" if value else ""
+
+
+def _short(method: str) -> str:
+    return f"`{method.replace('%3D', '=')}`"
+
+
+_LEAD = """\
+What is an adapter of one's own worth, beside one for everybody, records in the prompt, and both?
+The same people are asked every time; nothing was fitted or tuned on them. Settings were chosen on
+people set aside (`ukpconvarg-reason:part=tune`), and everyone's adapter learned from 20 others."""
+
+_MEANING = """\
+A person counts once. *± *: the standard error over people. In brackets: 95% bootstrap intervals of
+the difference, person by person; above 0 is better. *Another's*: the same method given another
+person's records, and so another person's adapter. A star: p < 0.05, corrected for the number of
+methods (Holm). Times are of one core, with other work on the machine: upper bounds."""
