@@ -43,8 +43,10 @@ LEFT_OUT = {
             "fermi",
             "hypernetwork",
             "ia3",
+            "mod",
             "pieces",
             "plora",
+            "rewarded-soup",
             "shared-adapter",
             "user-adapter",
             "user-dpo",
@@ -55,6 +57,7 @@ LEFT_OUT = {
     "best-of-n": "it chooses among answers and makes none likelier: `ipse bench "
     "ukpconvarg-reason --methods best-of-n --measures write`",
     "cipher": "nobody there edits a draft; `python runs/editors.py` measures those who do",
+    "drift": "enrolling takes a minute a person: `ipse bench ukpconvarg-reason --methods drift`",
     "reward-guided": "`ipse bench ukpconvarg-reason --methods reward-guided`",
     "steer": "training takes a minute a person: `python runs/standard_grid.py --only steering`",
     **dict.fromkeys(

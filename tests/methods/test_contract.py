@@ -34,6 +34,9 @@ SMALL = "recipe=prompts=1;answers=2;tokens=4;epochs=1"  # the random tiny model 
 EVERY[EVERY.index("modpo")] = f"modpo:vectors=1 0;0 1,{SMALL}"
 EVERY[EVERY.index("morlhf")] = f"morlhf:vectors=1 0;0 1,rounds=2,{SMALL}"
 EVERY[EVERY.index("rewards-in-context")] = f"rewards-in-context:{SMALL}"
+for name in ("mod", "rewarded-soup"):  # the random tiny model learns little, slowly
+    EVERY[EVERY.index(name)] = f"{name}:recipe=prompts%3D1;answers%3D2;tokens%3D4;epochs%3D1"
+EVERY[EVERY.index("drift")] = "drift:pairs=4,tokens=4"
 EVERY[EVERY.index("random")] = "random:k=13"  # most of what there is: chance decides little
 EVERY[EVERY.index("full")] = "full:budget=60"  # the tiny model reads little
 EVERY[EVERY.index("steer")] = "steer:layer=1,steps=4"  # the random tiny model has two layers
@@ -129,6 +132,10 @@ def test_between_0_and_1_it_is_on_the_way_from_the_generic_model(life, methods):
     assert plan.others[-1] == QUESTION.main
     if whole.fusion is None:
         assert plan.fusion == Fusion("linear", (0.25, 0.75))
+    elif whole.fusion.kind == "linear":  # the generic reading has what is left of all weight
+        weights = tuple(weight / 4 for weight in whole.fusion.weights[:-1])
+        assert whole.fusion.weights[-1] == 0
+        assert plan.fusion == Fusion("linear", (*weights, 0.75))
     else:
         weights = tuple(weight / 4 for weight in whole.fusion.weights[:-1])
         assert plan.fusion == replace(whole.fusion, weights=(*weights, 1.0))

@@ -23,6 +23,7 @@ from ipse.methods.compose import Learned, dial, in_order, personalize
 from ipse.methods.context_steering import ContextSteering
 from ipse.methods.costeer import Costeer
 from ipse.methods.dense import Dense
+from ipse.methods.drift import Drift
 from ipse.methods.facets import Facets
 from ipse.methods.fermi import Fermi
 from ipse.methods.full import Full
@@ -31,6 +32,7 @@ from ipse.methods.hypernetwork import Hypernetwork
 from ipse.methods.ia3 import Ia3
 from ipse.methods.lamp import Lamp
 from ipse.methods.memory import Memory
+from ipse.methods.mod import Mod
 from ipse.methods.modpo import Modpo
 from ipse.methods.morlhf import Morlhf
 from ipse.methods.pieces import Pieces
@@ -39,6 +41,7 @@ from ipse.methods.profile import Profile
 from ipse.methods.random import Random
 from ipse.methods.recent import Recent
 from ipse.methods.reward_guided import RewardGuided
+from ipse.methods.rewarded_soup import RewardedSoup
 from ipse.methods.rewards_in_context import RewardsInContext
 from ipse.methods.shared_adapter import SharedAdapter
 from ipse.methods.steer import Steer
@@ -78,6 +81,7 @@ METHODS: dict[str, type[Method]] = {
     "context-steering": ContextSteering,
     "costeer": Costeer,
     "dense": Dense,
+    "drift": Drift,
     "facets": Facets,
     "fermi": Fermi,
     "full": Full,
@@ -86,6 +90,7 @@ METHODS: dict[str, type[Method]] = {
     "ia3": Ia3,
     "lamp": Lamp,
     "memory": Memory,
+    "mod": Mod,
     "modpo": Modpo,
     "morlhf": Morlhf,
     "pieces": Pieces,
@@ -94,6 +99,7 @@ METHODS: dict[str, type[Method]] = {
     "random": Random,
     "recent": Recent,
     "reward-guided": RewardGuided,
+    "rewarded-soup": RewardedSoup,
     "rewards-in-context": RewardsInContext,
     "shared-adapter": SharedAdapter,
     "steer": Steer,
