@@ -348,8 +348,8 @@ _MEANING = """\
 NOBODY HERE IS A PERSON. Each editor edits drafts by two hidden wishes for each of three kinds of
 text (people's arguments, presidents' speeches, The Federalist), other ones in each: one of *no
 hedging*, *second person*, *exclamation marks*, and one of *short*, *bullet points*. A wish is a
-deterministic function of the text, so a draft that is as wished costs nothing. The cost of a text is the edit
-distance in words (Levenshtein); learners see the edits so far, and never the wishes.
+deterministic function of the text, so a draft that is as wished costs nothing. The cost of a text
+is the edit distance in words (Levenshtein); learners see the edits so far, and never the wishes.
 
 - *±*: the standard error over editors. In brackets: the 95% bootstrap interval of the difference to
   learning nothing, editor by editor; a star: p < 0.05 (permutation test over editors, Holm).
