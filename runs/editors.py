@@ -45,7 +45,10 @@ from ipse.settings import load, open_lm
 from ipse.state import State
 from ipse.text import cut
 
-__all__ = ["LEARNERS", "RESULTS", "learn", "page", "plot", "texts", "work"]
+__all__ = [
+    "LEARNERS", "ORACLE", "RESULTS", "Desk", "opened", "page", "plot", "sources", "summary",
+    "summed", "texts", "work",
+]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "editors.json"
@@ -95,6 +98,7 @@ class Desk:
 
     @property
     def user(self) -> User:
+        """The editor, as far as their edits are known."""
         return User(self.editor.id, tuple(self.records))
 
 
@@ -309,6 +313,12 @@ def page(found: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def summary(found: Mapping[str, Any]) -> str:
+    """Write what a card shows: the table, and where it is from."""
+    told = f"`{found['command']}`, {found['date']}. [What the columns mean](../results/editors.md)."
+    return "\n".join([*_table(found), "", told])
 
 
 def plot(found: Mapping[str, Any]) -> str:

@@ -6,8 +6,10 @@
 Made from the code: the front matter of each method's card, the table of methods in the README and
 `docs/methods/index.md`. Made from what `runs/standard_grid.py` and `runs/locomo_ablation.py`
 measured: the scores in those, the README's demo and the pages of `docs/results/`. Made from what
-`runs/engine.py` measured: the tables of `docs/results/engine.md`. A method that the
-grid has not measured yet is stale, too. The rest of a page is written by hand and left as it is.
+`runs/engine.py` measured: the tables of `docs/results/engine.md`. Made from what `runs/editors.py`
+measured: the page and plot of the simulated editors, and the scores in the card of `cipher`. A
+method that the grid has not measured yet is stale, too. The rest of a page is written by hand and
+left as it is.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from runs import engine
+from runs import editors, engine
 from runs.results_pages import (
     GRID,
     LOCOMO,
@@ -80,6 +82,10 @@ def generated() -> dict[Path, str]:
     pages[LOCOMO.with_suffix(".md")] = locomo_page(read(LOCOMO))
     measured = engine.FOUND.with_suffix(".md")
     pages[measured] = _between(measured.read_text("utf-8"), "figures", engine.figures())
+    if editors.RESULTS.is_file():
+        edited = read(editors.RESULTS)
+        pages[editors.RESULTS.with_suffix(".md")] = editors.page(edited)
+        pages[editors.RESULTS.with_suffix(".svg")] = editors.plot(edited)
     readme = ROOT / "README.md"
     text = _between(readme.read_text("utf-8"), "demo", _demo_text(found))
     pages[readme] = _between(text, "methods", _methods_table(found, "docs/methods/"))
@@ -144,6 +150,8 @@ def _presets(name: str) -> dict[str, str]:
 
 def _result(name: str, found: Found) -> str:
     rows = own_rows(found, name)
+    if name == "cipher" and editors.RESULTS.is_file():
+        return editors.summary(read(editors.RESULTS))
     if not rows:
         return f"Not measured in the standard grid: {LEFT_OUT[name]}."
     body = [
