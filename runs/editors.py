@@ -45,7 +45,10 @@ from ipse.settings import load, open_lm
 from ipse.state import State
 from ipse.text import cut
 
-__all__ = ["LEARNERS", "RESULTS", "learn", "page", "plot", "texts", "work"]
+__all__ = [
+    "LEARNERS", "ORACLE", "RESULTS", "Desk", "opened", "page", "plot", "sources", "summary",
+    "summed", "texts", "work",
+]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "editors.json"
@@ -95,6 +98,7 @@ class Desk:
 
     @property
     def user(self) -> User:
+        """The editor, as far as their edits are known."""
         return User(self.editor.id, tuple(self.records))
 
 
@@ -311,6 +315,12 @@ def page(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def summary(found: Mapping[str, Any]) -> str:
+    """Write what a card shows: the table, and where it is from."""
+    told = f"`{found['command']}`, {found['date']}. [What the columns mean](../results/editors.md)."
+    return "\n".join([*_table(found), "", told])
+
+
 def plot(found: Mapping[str, Any]) -> str:
     """Draw the cumulative costs, with bands of a standard error on either side."""
     drawn = {
@@ -348,8 +358,8 @@ _MEANING = """\
 NOBODY HERE IS A PERSON. Each editor edits drafts by two hidden wishes for each of three kinds of
 text (people's arguments, presidents' speeches, The Federalist), other ones in each: one of *no
 hedging*, *second person*, *exclamation marks*, and one of *short*, *bullet points*. A wish is a
-deterministic function of the text, so a draft that is as wished costs nothing. The cost is the edit
-distance in words (Levenshtein); learners see the edits so far, and never the wishes.
+deterministic function of the text, so a draft that is as wished costs nothing. The cost of a text
+is the edit distance in words (Levenshtein); learners see the edits so far, and never the wishes.
 
 - *±*: the standard error over editors. In brackets: the 95% bootstrap interval of the difference to
   learning nothing, editor by editor; a star: p < 0.05 (permutation test over editors, Holm).

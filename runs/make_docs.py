@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from runs import engine, objectives
+from runs import editors, engine, objectives
 from runs.adapter_page import adapter_page, lengths_plot
 from runs.objective_page import objective_page, tradeoff_plot
 from runs.results_pages import (
@@ -91,6 +91,10 @@ def generated() -> dict[Path, str]:
     pages[LOCOMO.with_suffix(".md")] = locomo_page(read(LOCOMO))
     measured = engine.FOUND.with_suffix(".md")
     pages[measured] = _between(measured.read_text("utf-8"), "figures", engine.figures())
+    if editors.RESULTS.is_file():
+        edited = read(editors.RESULTS)
+        pages[editors.RESULTS.with_suffix(".md")] = editors.page(edited)
+        pages[editors.RESULTS.with_suffix(".svg")] = editors.plot(edited)
     readme = ROOT / "README.md"
     text = _between(readme.read_text("utf-8"), "demo", _demo_text(found))
     pages[readme] = _between(text, "methods", _methods_table(found, "docs/methods/"))
@@ -155,6 +159,8 @@ def _presets(name: str) -> dict[str, str]:
 
 def _result(name: str, found: Found) -> str:
     rows = own_rows(found, name)
+    if name == "cipher" and editors.RESULTS.is_file():
+        return editors.summary(read(editors.RESULTS))
     if not rows:
         return f"Not measured in the standard grid: {LEFT_OUT[name]}."
     body = [

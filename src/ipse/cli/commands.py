@@ -12,6 +12,7 @@ from ipse.cli.asking import ask, explain
 from ipse.cli.bench import bench
 from ipse.cli.catalogue import methods
 from ipse.cli.chat import chat
+from ipse.cli.constructing import construct
 from ipse.cli.demo import demo
 from ipse.cli.doctor import doctor
 from ipse.cli.feedback import feedback, replies
@@ -40,6 +41,7 @@ app.command()(compare)
 app.command()(judge)
 app.command()(init)
 app.command("import")(import_)
+app.command()(construct)
 app.command()(users)
 app.command()(records)
 app.command()(remember)

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from ipse.construct.base import MARK, constructed, owner
 from ipse.construct.editors import WISHES, Editor, Wish, editors
+from ipse.construct.personas import Personas
+from ipse.construct.recall import Recall
 from ipse.construct.simulated import Reward, Rule, Simulated, choices, simulated, standardized
+from ipse.construct.values import VALUES, Values
 
 __all__ = [
     "MARK",
+    "VALUES",
     "WISHES",
     "Editor",
+    "Personas",
+    "Recall",
     "Reward",
     "Rule",
     "Simulated",
+    "Values",
     "Wish",
     "choices",
     "constructed",
