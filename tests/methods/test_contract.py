@@ -322,7 +322,9 @@ def knows(plan):
     main = plan.main
     attached = main.steering or main.adapters or main.prefix
     weighed = plan.candidates > 1 or (plan.fusion and plan.fusion.kind == "shift")
-    return SECRET in json.dumps(plan.to_json()) or attached or (weighed and plan.states)
+    told = main.messages[0].role == "system" and not plan.evidence  # in words of a state's own
+    leans = plan.states and (weighed or told)
+    return SECRET in json.dumps(plan.to_json()) or attached or leans
 
 
 def only_steered(plan):
