@@ -1,14 +1,14 @@
 """Measure what simulated editors, who edit every draft by hidden wishes, have left to edit.
 
-    python runs/editors.py                   a quarter of an hour on two cores; what is kept
-    python runs/editors.py --quick           two editors, to see that it runs; nothing is kept
+    python runs/editors.py                   half an hour on two cores; what is kept
+    python runs/editors.py --quick           a few editors, to see that it runs; nothing is kept
     python runs/editors.py --backend http --model NAME --save found.json
                                              a larger model, on a server (IPSE_BASE_URL, …)
 
 The setting is PRELUDE's (2404.15269): texts come one after another; the model writes a draft of a
 summary, the editor edits it, and the cost is the edit distance in words. What is learned of an edit
-serves the next draft. Editors wish for other things in other kinds of text. The kept numbers become
-`docs/results/editors.md` by `python -m runs.make_docs`.
+serves the next draft. Editors wish for other things in other kinds of text; strange ones for what
+nobody here counts. The kept numbers become `docs/results/editors.md` by `python -m runs.make_docs`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ import numpy as np
 
 from ipse.cli.waiting import waiting
 from ipse.construct import Editor, editors, owner
-from ipse.evaluation.curves import bands
 from ipse.evaluation.grid import commit, hardware, versions
 from ipse.evaluation.scorers import edit_distance
 from ipse.evaluation.stats import compare, estimate, holm
@@ -46,13 +45,13 @@ from ipse.state import State
 from ipse.text import cut
 
 __all__ = [
-    "LEARNERS", "ORACLE", "RESULTS", "Desk", "opened", "page", "plot", "sources", "summary",
-    "summed", "texts", "work",
+    "CERTAIN", "GROUPS", "LEARNERS", "ORACLE", "RESULTS", "Desk", "hired", "opened", "sources",
+    "summed", "table", "texts", "work",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "editors.json"
-EDITORS, TEXTS, TOKENS = 12, 15, 60
+EDITORS, STRANGE, TEXTS, TOKENS = 10, 6, 12, 60
 ORACLE = "the wishes told"
 
 LEARNERS = {
@@ -73,8 +72,16 @@ KINDS = {
 }
 """The kinds of text, and what is asked of each."""
 
+GROUPS = {
+    "counted": "Wishes that are among what `ipse.rewards` counts",
+    "strange": "Wishes that nothing here counts",
+}
+"""The kinds of editors, and what sets them apart."""
+
+CERTAIN = 0.05
 _WORDS = 100
-_SEED = 0
+_SEED = 1
+"""Not 0: those editors were looked at while `cipher-lexical` was made."""
 
 
 @dataclass(frozen=True)
@@ -195,12 +202,21 @@ def work(desks: Sequence[Desk], asked: Mapping[int, Sequence[Text]], lm: LM) -> 
         yield number + 1
 
 
-def opened(count: int) -> list[Desk]:
+def hired(count: int, strange: int) -> list[Editor]:
+    """Give the editors, strange ones last."""
+    kinds = [*KINDS]
+    return [
+        *editors(count, kinds, _SEED),
+        *editors(strange, kinds, _SEED, strange=True, first=count),
+    ]
+
+
+def opened(every: Sequence[Editor]) -> list[Desk]:
     """Give all desks, with nothing known."""
     return [
         Desk(editor, learner, [], [None] * len(_methods(learner)), [], [])
         for learner in LEARNERS
-        for editor in editors(count, [*KINDS], _SEED)
+        for editor in every
     ]
 
 
@@ -249,9 +265,10 @@ def main() -> None:
     options = parser.parse_args()
     settings = load(None, backend=options.backend, model=options.model)
     lm = open_lm(settings, lambda text: sys.stderr.write(f"{text}\n"))
-    count, number = (2, 6) if options.quick else (EDITORS, TEXTS)
-    desks, found = opened(count), sources()
-    asked = {e.number: texts(e, number, found) for e in editors(count, [*KINDS], _SEED)}
+    count, strange, number = (2, 1, 6) if options.quick else (EDITORS, STRANGE, TEXTS)
+    every, found = hired(count, strange), sources()
+    desks = opened(every)
+    asked = {editor.number: texts(editor, number, found) for editor in every}
     began = monotonic()
     with waiting() as told:
         for done in work(desks, asked, lm):
@@ -265,13 +282,15 @@ def main() -> None:
         "versions": versions(),
         "model": lm.base,
         "embedder": lm.embedder,
-        "editors": count,
         "texts": number,
         "tokens": TOKENS,
-        "learners": summed(desks),
+        "groups": {
+            "counted": summed([desk for desk in desks if desk.editor.number < count]),
+            "strange": summed([desk for desk in desks if desk.editor.number >= count]),
+        },
     }
-    for line in _table(kept):
-        sys.stdout.write(f"{line}\n")
+    for name, rows in kept["groups"].items():
+        sys.stdout.write("\n".join([f"\n{GROUPS[name]}:", *table(rows), ""]))
     if options.show:
         _show(desks)
     path = options.save or (None if options.quick or settings.backend != "local" else RESULTS)
@@ -293,44 +312,8 @@ def _show(desks: Sequence[Desk]) -> None:
             )
 
 
-def page(found: Mapping[str, Any]) -> str:
-    """Write the page of the editors."""
-    lines = [
-        "# Edits that were left to make: simulated editors",
-        "",
-        f"- command: `{found['command']}`",
-        f"- date: {found['date']}; it took {found['minutes']:.0f} minutes; commit "
-        f"{found['commit']}",
-        f"- hardware: {found['hardware']}, model {found['model']}, embedder {found['embedder']}",
-        f"- {found['editors']} editors, {found['texts']} texts each, drafts of at most "
-        f"{found['tokens']} tokens",
-        "",
-        _MEANING,
-        "",
-        "![Cumulative edit distance by learner](editors.svg)",
-        "",
-        *_table(found),
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def summary(found: Mapping[str, Any]) -> str:
-    """Write what a card shows: the table, and where it is from."""
-    told = f"`{found['command']}`, {found['date']}. [What the columns mean](../results/editors.md)."
-    return "\n".join([*_table(found), "", told])
-
-
-def plot(found: Mapping[str, Any]) -> str:
-    """Draw the cumulative costs, with bands of a standard error on either side."""
-    drawn = {
-        row["learner"]: [(mean, mean - error, mean + error) for mean, error in row["curve"]]
-        for row in found["learners"]
-    }
-    return bands(drawn, "texts", "words edited so far")
-
-
-def _table(found: Mapping[str, Any]) -> list[str]:
+def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Give a table's lines: learners and what they left to edit."""
     return [
         "| learner | what it does | words edited | saved, of generic's | fewer than generic | "
         "a text, second half | left alone | words a draft |",
@@ -342,7 +325,7 @@ def _table(found: Mapping[str, Any]) -> list[str]:
             f"| {_gain(row['gain'])} "
             f"| {row['late']['mean']:.1f} ± {row['late']['error']:.1f} "
             f"| {100 * row['untouched']:.0f}% | {row['words']:.0f} |"
-            for row in found["learners"]
+            for row in rows
         ),
     ]
 
@@ -350,20 +333,8 @@ def _table(found: Mapping[str, Any]) -> list[str]:
 def _gain(value: Mapping[str, float] | None) -> str:
     if not value:
         return ""
-    star = "*" if value["adjusted"] < 0.05 else ""
+    star = "*" if value["adjusted"] < CERTAIN else ""
     return f"{value['mean']:+.0f} [{value['low']:+.0f}, {value['high']:+.0f}]{star}"
-
-
-_MEANING = """\
-NOBODY HERE IS A PERSON. Each editor edits drafts by two hidden wishes for each of three kinds of
-text (people's arguments, presidents' speeches, The Federalist), other ones in each: one of *no
-hedging*, *second person*, *exclamation marks*, and one of *short*, *bullet points*. A wish is a
-deterministic function of the text, so a draft that is as wished costs nothing. The cost of a text
-is the edit distance in words (Levenshtein); learners see the edits so far, and never the wishes.
-
-- *±*: the standard error over editors. In brackets: the 95% bootstrap interval of the difference to
-  learning nothing, editor by editor; a star: p < 0.05 (permutation test over editors, Holm).
-- *left alone*: the share of drafts that nothing was edited of."""
 
 
 if __name__ == "__main__":

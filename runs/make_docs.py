@@ -25,6 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 from runs import editors, engine, objectives
 from runs.adapter_page import adapter_page, lengths_plot
+from runs.editor_page import page as editor_page
+from runs.editor_page import plot as editor_plot
+from runs.editor_page import summary as editor_summary
 from runs.objective_page import objective_page, tradeoff_plot
 from runs.results_pages import (
     GRID,
@@ -93,8 +96,8 @@ def generated() -> dict[Path, str]:
     pages[measured] = _between(measured.read_text("utf-8"), "figures", engine.figures())
     if editors.RESULTS.is_file():
         edited = read(editors.RESULTS)
-        pages[editors.RESULTS.with_suffix(".md")] = editors.page(edited)
-        pages[editors.RESULTS.with_suffix(".svg")] = editors.plot(edited)
+        pages[editors.RESULTS.with_suffix(".md")] = editor_page(edited)
+        pages[editors.RESULTS.with_suffix(".svg")] = editor_plot(edited)
     readme = ROOT / "README.md"
     text = _between(readme.read_text("utf-8"), "demo", _demo_text(found))
     pages[readme] = _between(text, "methods", _methods_table(found, "docs/methods/"))
@@ -160,7 +163,7 @@ def _presets(name: str) -> dict[str, str]:
 def _result(name: str, found: Found) -> str:
     rows = own_rows(found, name)
     if name == "cipher" and editors.RESULTS.is_file():
-        return editors.summary(read(editors.RESULTS))
+        return editor_summary(read(editors.RESULTS))
     if not rows:
         return f"Not measured in the standard grid: {LEFT_OUT[name]}."
     body = [

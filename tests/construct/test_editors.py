@@ -43,6 +43,9 @@ def wish(name):
         ("short", "I think people may need sleep. Perhaps they sleep too little!"),
         ("bullets", "- I think people may need sleep.\n- Perhaps they sleep too little!\n- It is "
          "good for them."),
+        ("opening", f"In short, {DRAFT}"),
+        ("lower", DRAFT.lower()),
+        ("closing", f"{DRAFT} What do you think?"),
     ],
 )  # fmt: skip
 def test_a_wish_edits(name, edited):
@@ -51,7 +54,8 @@ def test_a_wish_edits(name, edited):
 
 @given(SENTENCES)
 def test_what_is_edited_once_is_edited(text):
-    for editor, kind in product(editors(6, KINDS), KINDS):
+    every = [*editors(6, KINDS), *editors(6, KINDS, strange=True)]
+    for editor, kind in product(every, KINDS):
         once = editor.edit(kind, text)
         assert editor.edit(kind, once) == once
 
@@ -65,7 +69,8 @@ def test_a_short_text_is_short():
 def test_editors_wish_other_things_of_other_kinds_and_stay_the_same():
     drawn = editors(5, KINDS, seed=2)
     assert drawn == editors(9, KINDS, seed=2)[:5]
-    for editor in drawn:
+    assert drawn[2:] == editors(3, KINDS, seed=2, first=2)
+    for editor in [*drawn, *editors(5, KINDS, seed=2, strange=True)]:
         assert len({editor.said(kind) for kind in KINDS}) == len(KINDS)
 
 

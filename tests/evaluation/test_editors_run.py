@@ -7,8 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 from runs import editors as run
+from runs.editor_page import page as editor_page
+from runs.editor_page import plot
 
-from ipse.construct import WISHES, editors
+from ipse.construct import WISHES
 from ipse.lm import Reply
 from tests.pico import HashEmbedder
 
@@ -40,11 +42,15 @@ class Obedient:
 
 @pytest.fixture(scope="module")
 def desks():
-    count, number = 4, 9
-    found, desks = run.sources(), run.opened(count)
-    asked = {e.number: run.texts(e, number, found) for e in editors(count, [*run.KINDS])}
+    every, number = run.hired(4, 2), 9
+    found, desks = run.sources(), run.opened(every)
+    asked = {editor.number: run.texts(editor, number, found) for editor in every}
     assert list(run.work(desks, asked, Obedient())) == [*range(1, number + 1)]
     return desks
+
+
+def group(desks, *, strange):
+    return [desk for desk in desks if (desk.editor.number >= 4) == strange]
 
 
 def cost(desks, learner):
@@ -57,7 +63,13 @@ def test_who_is_told_every_wish_leaves_nothing_to_edit(desks):
 
 
 def test_who_learns_of_edits_leaves_less_to_edit(desks):
-    assert cost(desks, "cipher-lexical") < cost(desks, "generic") / 2
+    known = group(desks, strange=False)
+    assert cost(known, "cipher-lexical") < cost(known, "generic") / 2
+
+
+def test_what_is_not_counted_is_not_learned_by_counting(desks):
+    strange = group(desks, strange=True)
+    assert cost(strange, "cipher-lexical") > cost(strange, "generic") / 2
 
 
 def test_every_learner_sees_the_same_first_draft_but_who_is_told(desks):
@@ -72,25 +84,28 @@ def test_a_learner_sees_no_later_edit_and_nobody_elses(desks):
 
 
 def test_texts_are_real_mixed_and_never_twice():
-    (editor,) = editors(1, [*run.KINDS])
+    (editor,) = run.hired(1, 0)
     asked = run.texts(editor, 12, run.sources())
     assert len({text.prompt for text in asked}) == 12
     assert sorted(text.kind for text in asked) == sorted([*run.KINDS] * 4)
 
 
 def test_the_page_and_the_plot_are_made_of_the_numbers_alone(desks):
-    rows = json.loads(json.dumps(run.summed(desks)))
+    groups = {name: run.summed(group(desks, strange=name == "strange")) for name in run.GROUPS}
+    rows = json.loads(json.dumps(groups))
     found = {
         "command": "python runs/editors.py", "date": "2026-01-01", "minutes": 1.0, "commit": "0",
-        "hardware": "none", "model": "obedient", "embedder": "hash", "editors": 4, "texts": 9,
-        "tokens": 60, "learners": rows,
+        "hardware": "none", "model": "obedient", "embedder": "hash", "texts": 9, "tokens": 60,
+        "groups": rows,
     }  # fmt: skip
-    page = run.page(found)
+    page = editor_page(found)
     assert "| `generic` |" in page
     assert "+100% ± 0" in page  # of who is told
-    drawn = run.plot(found)
-    assert drawn == run.plot(found)
+    drawn = plot(found)
+    assert drawn == plot(found)
     groups = ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}g")
     curves = [group.get("id") for group in groups if group.get("id") in run.LEARNERS]
     assert curves == [*run.LEARNERS]
-    assert rows[0]["total"]["mean"] == pytest.approx(cost(desks, "generic") / 4)
+    assert rows["counted"][0]["total"]["mean"] == pytest.approx(
+        cost(group(desks, strange=False), "generic") / 4
+    )

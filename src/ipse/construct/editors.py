@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 from random import Random
 
 from ipse.construct.base import constructed, owner
@@ -94,6 +95,15 @@ def _bullets(text: str) -> str:
     return "\n".join(f"- {each}" for each in _sentences(text))
 
 
+def _opening(text: str) -> str:
+    return text if text.lower().startswith("in short,") or not text else f"In short, {text}"
+
+
+def _closing(text: str) -> str:
+    asked = "What do you think?"
+    return text if text.lower().endswith(asked.lower()) or not text else f"{text} {asked}"
+
+
 _VOICES = (
     Wish("direct", "be direct, without perhaps or maybe", _directly),
     Wish("second person", "speak to the reader as you", _second),
@@ -103,7 +113,13 @@ _FORMS = (
     Wish("short", "answer in one short sentence", _short),
     Wish("bullets", "use bullet points", _bullets),
 )
-WISHES: tuple[Wish, ...] = (*_VOICES, *_FORMS)
+
+_STRANGE = (
+    Wish("opening", "begin with In short", _opening),
+    Wish("closing", "end by asking: What do you think?", _closing),
+    Wish("lower", "write in small letters only", str.lower),
+)
+WISHES: tuple[Wish, ...] = (*_VOICES, *_FORMS, *_STRANGE)
 """Every wish there is, in the order in which they are carried out."""
 
 
@@ -173,16 +189,21 @@ class Editor:
         )
 
 
-def editors(count: int, kinds: Sequence[str], seed: int = 0) -> list[Editor]:
+def editors(
+    count: int, kinds: Sequence[str], seed: int = 0, *, strange: bool = False, first: int = 0
+) -> list[Editor]:
     """Draw editors; those drawn first stay the same, however many follow.
 
     Of each kind of text they wish one thing of its voice and one of its form; of no two kinds the
-    same, as far as there are different ones.
+    same, as far as there are different ones. Strange ones wish two things that no attribute of
+    `ipse.rewards` counts.
 
     Args:
         count: How many.
         kinds: The kinds of text.
         seed: The same gives the same editors.
+        strange: Whether they are strange.
+        first: The number of the first.
 
     Returns:
         The editors.
@@ -192,9 +213,9 @@ def editors(count: int, kinds: Sequence[str], seed: int = 0) -> list[Editor]:
     """
     if not kinds:
         raise UsageError("an editor needs at least one kind of text; got none")
-    every = [(voice, form) for voice in _VOICES for form in _FORMS]
+    every = [*combinations(_STRANGE, 2)] if strange else [*product(_VOICES, _FORMS)]
     found = []
-    for number in range(count):
+    for number in range(first, first + count):
         drawn = Random(f"{seed}:{number}").sample(every, len(every))
         own = tuple((kind, drawn[n % len(drawn)]) for n, kind in enumerate(kinds))
         found.append(Editor(number, seed, own))

@@ -1,0 +1,96 @@
+"""The page, the card and the plot of what `runs/editors.py` measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runs.editors import CERTAIN, GROUPS, ORACLE, RESULTS, table
+
+from ipse.evaluation.curves import bands
+
+__all__ = ["page", "plot", "summary"]
+
+
+_MEANING = """\
+NOBODY HERE IS A PERSON. Each editor edits drafts by two hidden wishes for each of three kinds of
+text (people's arguments, presidents' speeches, The Federalist), other ones in each: one of *no
+hedging*, *second person*, *exclamation marks*, and one of *short*, *bullet points*; or, where
+nothing here counts them, two of *In short, at the beginning*, *a question at the end*, *small
+letters*. A wish is a deterministic function of the text, so a draft that is as wished costs
+nothing. The cost of a text is the edit distance in words (Levenshtein); learners see the edits so
+far, and never the wishes.
+
+- *±*: the standard error over editors. In brackets: the 95% bootstrap interval of the difference to
+  learning nothing, editor by editor; a star: p < 0.05 (permutation test over editors, Holm).
+- *left alone*: the share of drafts that nothing was edited of."""
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """Write the page of the editors."""
+    lines = [
+        "# Edits that were left to make: simulated editors",
+        "",
+        f"- command: `{found['command']}`",
+        f"- date: {found['date']}; it took {found['minutes']:.0f} minutes; commit "
+        f"{found['commit']}",
+        f"- hardware: {found['hardware']}, model {found['model']}, embedder {found['embedder']}",
+        f"- {found['texts']} texts an editor, drafts of at most {found['tokens']} tokens",
+        "",
+        _MEANING,
+    ]
+    for name, rows in found["groups"].items():
+        people = rows[0]["total"]["people"]
+        lines += [
+            "",
+            f"## {GROUPS[name]}",
+            "",
+            f"{people} editors. {_verdict(rows)}",
+            "",
+            *(
+                [f"![Cumulative edit distance by learner]({RESULTS.stem}.svg)", ""]
+                * (name == "counted")
+            ),
+            *table(rows),
+        ]
+    lines += [""]
+    return "\n".join(lines)
+
+
+def summary(found: Mapping[str, Any]) -> str:
+    """Write what a card shows: the table, and where it is from."""
+    told = f"`{found['command']}`, {found['date']}. [What the columns mean](../results/editors.md)."
+    lines = [
+        line
+        for name, rows in found["groups"].items()
+        for line in ("", f"{GROUPS[name]}:", "", *table(rows))
+    ]
+    return "\n".join([*lines[1:], "", told])
+
+
+def plot(found: Mapping[str, Any]) -> str:
+    """Draw the cumulative costs, with bands of a standard error on either side."""
+    drawn = {
+        row["learner"]: [(mean, mean - error, mean + error) for mean, error in row["curve"]]
+        for row in found["groups"]["counted"]
+    }
+    return bands(drawn, "texts", "words edited so far")
+
+
+def _verdict(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say which learners beat learning nothing and past edits that are shown, and by how much."""
+    better = [
+        f"`{row['learner']}` ({_percent(row['saved'])})"
+        for row in rows
+        if row["gain"]
+        and row["gain"]["adjusted"] < CERTAIN
+        and row["gain"]["mean"] > 0
+        and row["learner"] != ORACLE
+    ]
+    if not better:
+        return "No learner clearly leaves less to edit than learning nothing."
+    return f"What clearly leaves less to edit than learning nothing: {', '.join(better)}."
+
+
+def _percent(share: Mapping[str, float]) -> str:
+    return f"{100 * share['mean']:.0f}% ± {100 * share['error']:.0f}"
