@@ -174,10 +174,7 @@ def spelled() -> str:
 
 
 def _carried(methods: tuple[Method, ...], carries: frozenset[Need]) -> bool:
-    """Whether a backend has what methods of a level and a base need."""
-    needed: set[Need] = set()
-    for method in methods:
-        needed |= {"embed"} if method.base in ("embedder", "both") else set()
-        needed |= {"adapters"} if method.level == "model" else set()
-        needed |= {"fusion"} if method.level == "objective" else set()
+    """Whether a backend has what methods need."""
+    embedding = any(method.base in ("embedder", "both") for method in methods)
+    needed = frozenset[Need](["embed"] if embedding else []).union(*(m.needs for m in methods))
     return needed <= carries

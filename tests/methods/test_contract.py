@@ -89,10 +89,10 @@ def up_to_date(life, method, user):
     return life.current(method, user)
 
 
-def add(life, *users):
+def add(life, methods, *users):
     for user in users:
         life.store.add(user.records)
-    for method in {method for text in EVERY for method in parse(text)}:
+    for method in methods:
         life.fit(method)
 
 
@@ -102,11 +102,12 @@ def applied(life, methods, user, plan=QUESTION):
 
 
 def test_it_makes_the_plan_personal(life, methods):
-    add(life, person())
+    add(life, methods, person())
     plan = applied(life, methods, person())
     assert plan.streams != QUESTION.streams or plan.candidates > 1
     assert plan.evidence or plan.states
     assert plan.generic is None
+    assert plan.needs <= frozenset().union(*(method.needs for method in methods))
 
 
 def test_without_records_the_plan_stays_the_same(life, methods):
@@ -114,13 +115,13 @@ def test_without_records_the_plan_stays_the_same(life, methods):
 
 
 def test_strength_0_is_the_generic_plan(life, methods):
-    add(life, person())
+    add(life, methods, person())
     generic = replace(QUESTION, strength=0.0)
     assert applied(life, methods, person(), generic) is generic
 
 
 def test_between_0_and_1_it_is_on_the_way_from_the_generic_model(life, methods):
-    add(life, person())
+    add(life, methods, person())
     whole = applied(life, methods, person())
     plan = applied(life, methods, person(), replace(QUESTION, strength=0.25))
     if only_steered(whole):
@@ -142,27 +143,27 @@ def test_between_0_and_1_it_is_on_the_way_from_the_generic_model(life, methods):
 
 
 def test_the_plan_is_inert_and_the_same_again(life, methods):
-    add(life, person())
+    add(life, methods, person())
     plan = applied(life, methods, person())
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
     assert applied(life, methods, person()) == plan
 
 
 def test_evidence_is_the_persons_own(life, methods):
-    add(life, person())
+    add(life, methods, person())
     plan = applied(life, methods, person())
     assert set(plan.evidence) <= {record.id for record in person().records}
 
 
 def test_nobody_elses_data_changes_the_plan(life, methods):
-    add(life, person())
+    add(life, methods, person())
     before = applied(life, methods, person())
     private = frozenset({"prompt", "train"})
     others = [
         User(name, tuple(replace(r, uses=private, id="") for r in person(name).records))
         for name in ("bob", "eve")
     ]
-    add(life, *others)
+    add(life, methods, *others)
     after = applied(life, methods, person())
     assert replace(after, states=()) == replace(before, states=())
 
@@ -170,7 +171,7 @@ def test_nobody_elses_data_changes_the_plan(life, methods):
 def test_what_may_not_be_read_is_not_read(life, methods):
     hidden = reason("ada", 99, output=f"Plastic bottles {SECRET}", uses=frozenset({"train"}))
     user = User("ada", (*person().records, hidden))
-    add(life, user)
+    add(life, methods, user)
     plan = applied(life, methods, user)
     assert SECRET not in json.dumps(plan.to_json())
 
@@ -178,7 +179,7 @@ def test_what_may_not_be_read_is_not_read(life, methods):
 def test_the_future_is_not_read(life, methods):
     later = reason("ada", 99, output=f"Plastic bottles {SECRET}")
     user = User("ada", (*person().records, later))
-    add(life, user)
+    add(life, methods, user)
     plan = applied(life, methods, user.before(later.time))
     assert SECRET not in json.dumps(plan.to_json())
     assert later.id not in plan.evidence
@@ -188,7 +189,7 @@ def test_a_forgotten_record_is_in_no_state(life, methods):
     told = f"{SECRET} " * 3 + "is what I always say of plastic bottles"
     records = tuple(reason("ada", 50 + n, output=told) for n in range(3))
     user = User("ada", (*person().records, *records))
-    add(life, user)
+    add(life, methods, user)
     assert knows(applied(life, methods, user))
     for record in records:
         life.store.forget_record(record.id, "ada")
@@ -201,7 +202,7 @@ def test_an_earlier_view_is_never_answered_with_later_records(life, methods):
     """Also where the person was enrolled on everything before, and views are of equal size."""
     later = tuple(reason("ada", 50 + n, output=f"Plastic bottles {SECRET}") for n in range(5))
     user = User("ada", (*person().records, *later))
-    add(life, user)
+    add(life, methods, user)
     applied(life, methods, user)
     for view in (user.before(later[0].time), User("ada", user.records[:5])):
         plan = applied(life, methods, view)
@@ -247,7 +248,7 @@ def mentions(path, record_id):
 
 
 def test_forgetting_a_person_leaves_no_state_of_theirs(life, methods):
-    add(life, person("ada"), person("bob"))
+    add(life, methods, person("ada"), person("bob"))
     learn(life, methods, person("ada"))
     learn(life, methods, person("bob"))
     life.store.forget_user("ada")
@@ -257,7 +258,7 @@ def test_forgetting_a_person_leaves_no_state_of_theirs(life, methods):
 
 def test_many_at_once_learn_what_each_learns_alone(life, methods):
     people = [person(name, 8 + 3 * n) for n, name in enumerate(("ada", "bob", "eve"))]
-    add(life, *people)
+    add(life, methods, *people)
     for method in methods:
         together = life.enroll_all(method, people)
         alone = [life.enroll(method, user) for user in people]
@@ -267,7 +268,7 @@ def test_many_at_once_learn_what_each_learns_alone(life, methods):
 
 def test_an_update_gives_what_enrolling_anew_gives(life, methods):
     user = person()
-    add(life, user)
+    add(life, methods, user)
     learn(life, methods, user)
     new = tuple(reason("ada", 30 + n) for n in range(40))
     life.store.add(new)
@@ -282,7 +283,7 @@ def test_an_update_gives_what_enrolling_anew_gives(life, methods):
 
 
 def test_a_kept_state_serves_as_the_one_just_made(life, methods):
-    add(life, person())
+    add(life, methods, person())
     first = applied(life, methods, person())
     assert applied(Lifecycle(life.store, life.lm), methods, person()) == first
 
@@ -292,7 +293,7 @@ def test_its_spec_reads_back(methods):
 
 
 def test_a_batch_gives_what_one_by_one_gives(life, methods, pico):
-    add(life, person("ada"), person("bob"))
+    add(life, methods, person("ada"), person("bob"))
     life = running(life, pico, methods)
     plans = [applied(life, methods, person(name), short(QUESTION)) for name in ("ada", "bob")]
     together = pico.generate([*plans, short(QUESTION)])
@@ -300,7 +301,7 @@ def test_a_batch_gives_what_one_by_one_gives(life, methods, pico):
 
 
 def test_strength_0_gives_the_generic_text_token_for_token(life, methods, pico):
-    add(life, person())
+    add(life, methods, person())
     life = running(life, pico, methods)
     generic = pico.generate([short(QUESTION)])
     plan = applied(life, methods, person(), replace(short(QUESTION), strength=1e-9))

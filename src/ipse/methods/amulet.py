@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ipse.methods.base import Level, Method
 from ipse.methods.contrast import against_generic
-from ipse.plan import Plan
+from ipse.plan import Need, Plan
 from ipse.records import Use, User
 from ipse.state import State
 from ipse.text import Form
@@ -35,6 +35,7 @@ class Amulet(Method):
 
     name: ClassVar[str] = "amulet"
     level: ClassVar[Level] = "objective"
+    needs: ClassVar[frozenset[Need]] = frozenset({"fusion"})
     paper: ClassVar[str] = "2502.19148"
 
     alpha: float = 2.0

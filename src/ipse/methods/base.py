@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from ipse.errors import UsageError
 from ipse.lm import Cut, Embed, FitSteering, Hidden, Hold, Inputs, Kept, Likelihood, Train, Write
-from ipse.plan import Plan
+from ipse.plan import Need, Plan
 from ipse.records import Use, User
 from ipse.state import State
 
@@ -57,6 +57,7 @@ class Method(ABC):
         name: The registry key, the file's stem and the card's name.
         level: Where it acts: what the model reads, which weights read, or which answer is better.
         base: What its states are made with; another one asks for other states.
+        needs: What a backend must carry, beyond messages, to run its plans.
         paper: The arXiv id of its source, or "".
         stores: What is kept of a person, in words.
         shared: Whether `fit` learns something of everyone.
@@ -67,6 +68,7 @@ class Method(ABC):
     name: ClassVar[str]
     level: ClassVar[Level] = "input"
     base: ClassVar[Base] = ""
+    needs: ClassVar[frozenset[Need]] = frozenset()
     paper: ClassVar[str] = ""
     stores: ClassVar[str] = "nothing"
     shared: ClassVar[bool] = False

@@ -15,7 +15,7 @@ from ipse.methods.base import Base, Learning, Level, Method, Rewards, Steps
 from ipse.methods.embedded import unit
 from ipse.methods.passage import with_records
 from ipse.methods.preferred import preferred
-from ipse.plan import Plan
+from ipse.plan import Need, Plan
 from ipse.records import Use, User
 from ipse.rewards import ATTRIBUTES, measure
 from ipse.state import State
@@ -51,6 +51,7 @@ class BestOfN(Method):
     name: ClassVar[str] = "best-of-n"
     level: ClassVar[Level] = "objective"
     base: ClassVar[Base] = "both"
+    needs: ClassVar[frozenset[Need]] = frozenset({"candidates"})
     paper: ClassVar[str] = "2009.01325"
     stores: ClassVar[str] = "one vector, or a weight an attribute"
 

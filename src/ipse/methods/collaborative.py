@@ -25,7 +25,7 @@ from ipse.methods.examples import (
 )
 from ipse.methods.pairs import Answer
 from ipse.methods.trust import Trust, mixed, shares
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -66,6 +66,7 @@ class Collaborative(Method):
     name: ClassVar[str] = "collaborative"
     level: ClassVar[Level] = "model"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2404.09753"
     stores: ClassVar[str] = "an adapter"
     shared: ClassVar[bool] = True

@@ -10,7 +10,7 @@ from typing import ClassVar
 from ipse.lm import Likelihood, Score
 from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.contrast import against_generic
-from ipse.plan import Plan
+from ipse.plan import Need, Plan
 from ipse.records import Record, Use, User
 from ipse.state import State
 from ipse.text import Form, ends
@@ -43,6 +43,7 @@ class ContextSteering(Method):
     name: ClassVar[str] = "context-steering"
     level: ClassVar[Level] = "objective"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"fusion"})
     paper: ClassVar[str] = "2405.01768"
     stores: ClassVar[str] = "nothing; one number with `learn`"
 

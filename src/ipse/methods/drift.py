@@ -11,7 +11,7 @@ from ipse.errors import UsageError, unknown
 from ipse.lm import Likelihood, Score
 from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.preferred import preferred
-from ipse.plan import Fusion, Plan, Stream
+from ipse.plan import Fusion, Need, Plan, Stream
 from ipse.preferences import Pair
 from ipse.records import User
 from ipse.state import State
@@ -63,6 +63,7 @@ class Drift(Method):
     name: ClassVar[str] = "drift"
     level: ClassVar[Level] = "objective"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"fusion"})
     paper: ClassVar[str] = "2502.14289"
     stores: ClassVar[str] = "a weight an attribute"
     trains: ClassVar[bool] = True

@@ -16,7 +16,7 @@ from ipse.lm import Hold
 from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.embedded import Parted, embedded, parted, silu, unit
 from ipse.methods.examples import adapted, examples, half, modules, records_of, taught
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.records import User
 from ipse.state import State
 from ipse.text import Match
@@ -56,6 +56,7 @@ class Hypernetwork(Method):
     name: ClassVar[str] = "hypernetwork"
     level: ClassVar[Level] = "model"
     base: ClassVar[Base] = "both"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2510.16282"
     stores: ClassVar[str] = "an adapter"
     shared: ClassVar[bool] = True

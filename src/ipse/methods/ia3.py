@@ -17,7 +17,7 @@ from ipse.methods.examples import (
     records_of,
     taught,
 )
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -46,6 +46,7 @@ class Ia3(Method):
     name: ClassVar[str] = "ia3"
     level: ClassVar[Level] = "model"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2205.05638"
     shared: ClassVar[bool] = True
 

@@ -11,7 +11,7 @@ from ipse.methods.examples import adapted
 from ipse.methods.objectives import adapters, names
 from ipse.methods.ranking import Recipe, learned
 from ipse.methods.wants import wants
-from ipse.plan import Fusion, Plan
+from ipse.plan import Fusion, Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -39,6 +39,7 @@ class Mod(Method):
     name: ClassVar[str] = "mod"
     level: ClassVar[Level] = "objective"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters", "fusion"})
     paper: ClassVar[str] = "2406.18853"
     stores: ClassVar[str] = "a weight an objective"
     shared: ClassVar[bool] = True

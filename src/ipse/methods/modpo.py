@@ -13,7 +13,7 @@ from ipse.methods.examples import adapted
 from ipse.methods.objectives import names, vectors
 from ipse.methods.ranking import Drawn, Recipe, draw, ranked, taught_each
 from ipse.methods.wants import wants_nearest
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -40,6 +40,7 @@ class Modpo(Method):
     name: ClassVar[str] = "modpo"
     level: ClassVar[Level] = "objective"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2310.03708"
     stores: ClassVar[str] = "a weight an objective"
     shared: ClassVar[bool] = True

@@ -17,7 +17,7 @@ from ipse.methods.examples import adapted
 from ipse.methods.objectives import Scale, names, vectors
 from ipse.methods.ranking import Drawn, Recipe, draw, kept, written_to
 from ipse.methods.wants import wants_nearest
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -47,6 +47,7 @@ class Morlhf(Method):
     name: ClassVar[str] = "morlhf"
     level: ClassVar[Level] = "objective"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2306.01693"
     stores: ClassVar[str] = "a weight an objective"
     shared: ClassVar[bool] = True

@@ -25,7 +25,7 @@ from ipse.methods.examples import (
 )
 from ipse.methods.gated import everyones
 from ipse.methods.pairs import Answer
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -64,6 +64,7 @@ class Pieces(Method):
     name: ClassVar[str] = "pieces"
     level: ClassVar[Level] = "model"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2406.10471"
     stores: ClassVar[str] = "which pieces, and how much of each"
     shared: ClassVar[bool] = True

@@ -22,7 +22,7 @@ from ipse.methods.examples import (
     records_of,
     taught,
 )
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -62,6 +62,7 @@ class Plora(Method):
     name: ClassVar[str] = "plora"
     level: ClassVar[Level] = "model"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2403.06208"
     stores: ClassVar[str] = "a few numbers a module"
     shared: ClassVar[bool] = True

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ipse.methods.base import Level, Method
 from ipse.methods.contrast import with_context
-from ipse.plan import Fusion, Plan
+from ipse.plan import Fusion, Need, Plan
 from ipse.records import Use, User
 from ipse.state import State
 from ipse.text import Form
@@ -36,6 +36,7 @@ class RewardGuided(Method):
 
     name: ClassVar[str] = "reward-guided"
     level: ClassVar[Level] = "objective"
+    needs: ClassVar[frozenset[Need]] = frozenset({"fusion"})
     paper: ClassVar[str] = "2410.04070"
 
     weight: float = 0.8

@@ -11,7 +11,7 @@ from ipse.methods.examples import adapted
 from ipse.methods.objectives import adapters, names
 from ipse.methods.ranking import Recipe, learned
 from ipse.methods.wants import wants
-from ipse.plan import Plan
+from ipse.plan import Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -37,6 +37,7 @@ class RewardedSoup(Method):
     name: ClassVar[str] = "rewarded-soup"
     level: ClassVar[Level] = "objective"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2306.04488"
     stores: ClassVar[str] = "a weight an objective"
     shared: ClassVar[bool] = True

@@ -16,7 +16,7 @@ from ipse.methods.examples import adapted
 from ipse.methods.objectives import names
 from ipse.methods.ranking import Drawn, Recipe, draw, kept, written_to
 from ipse.methods.wants import wants
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -48,6 +48,7 @@ class RewardsInContext(Method):
     name: ClassVar[str] = "rewards-in-context"
     level: ClassVar[Level] = "objective"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2402.10207"
     stores: ClassVar[str] = "a weight an objective"
     shared: ClassVar[bool] = True

@@ -18,7 +18,7 @@ from ipse.methods.examples import (
     retrieved,
     taught,
 )
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -51,6 +51,7 @@ class SharedAdapter(Method):
     name: ClassVar[str] = "shared-adapter"
     level: ClassVar[Level] = "model"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2106.09685"
     shared: ClassVar[bool] = True
 

@@ -9,7 +9,7 @@ from ipse.errors import InvalidPlan
 from ipse.lm import FitSteering, Reply, Write
 from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.pairs import Answer, answers, steered
-from ipse.plan import Plan
+from ipse.plan import Need, Plan
 from ipse.records import User
 from ipse.state import State
 from ipse.text import ends
@@ -40,6 +40,7 @@ class Steer(Method):
     name: ClassVar[str] = "steer"
     level: ClassVar[Level] = "model"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"steering"})
     paper: ClassVar[str] = "2406.00045"
     stores: ClassVar[str] = "one vector"
     trains: ClassVar[bool] = True

@@ -14,7 +14,7 @@ from ipse.errors import InvalidPlan
 from ipse.lm import Hidden, Hold, Likelihood, Reply, Score, Write
 from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.pairs import Answer, answers, numbers, steered
-from ipse.plan import Plan
+from ipse.plan import Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -47,6 +47,7 @@ class StyleVector(Method):
     name: ClassVar[str] = "style-vector"
     level: ClassVar[Level] = "model"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"steering"})
     paper: ClassVar[str] = "2503.05213"
     stores: ClassVar[str] = "one vector"
     shared: ClassVar[bool] = True

@@ -23,7 +23,7 @@ from ipse.methods.examples import (
 from ipse.methods.gate import examined, untested
 from ipse.methods.gated import everyones, parted, served, unlearned
 from ipse.methods.pairs import Answer, answers
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -65,6 +65,7 @@ class UserAdapter(Method):
     name: ClassVar[str] = "user-adapter"
     level: ClassVar[Level] = "model"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2402.04401"
     stores: ClassVar[str] = "an adapter, or why there is none"
     shared: ClassVar[bool] = True

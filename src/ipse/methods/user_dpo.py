@@ -17,7 +17,7 @@ from ipse.methods.examples import adapted, modules, pointing, records_of, taught
 from ipse.methods.gate import examined_pairs, untested
 from ipse.methods.gated import everyones, parted, served, unlearned
 from ipse.methods.pairs import Answer, answers
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.preferences import pairs
 from ipse.records import User
 from ipse.state import State
@@ -77,6 +77,7 @@ class UserDpo(Method):
     name: ClassVar[str] = "user-dpo"
     level: ClassVar[Level] = "objective"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2305.18290"
     stores: ClassVar[str] = "an adapter, or why there is none"
     shared: ClassVar[bool] = True

@@ -19,7 +19,7 @@ from ipse.methods.examples import (
     taught,
 )
 from ipse.methods.pairs import Answer
-from ipse.plan import Adapter, Plan
+from ipse.plan import Adapter, Need, Plan
 from ipse.records import User
 from ipse.state import State
 
@@ -61,6 +61,7 @@ class UserIdentifier(Method):
     name: ClassVar[str] = "user-identifier"
     level: ClassVar[Level] = "model"
     base: ClassVar[Base] = "lm"
+    needs: ClassVar[frozenset[Need]] = frozenset({"adapters"})
     paper: ClassVar[str] = "2110.00135"
     shared: ClassVar[bool] = True
 

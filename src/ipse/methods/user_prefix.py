@@ -15,7 +15,7 @@ from ipse.methods.base import Base, Level, Method, Steps
 from ipse.methods.embedded import embedded, silu
 from ipse.methods.examples import examples, pointing, taught
 from ipse.methods.pairs import Answer, answers
-from ipse.plan import Plan
+from ipse.plan import Need, Plan
 from ipse.records import Record, User
 from ipse.state import State
 from ipse.text import Match, ends
@@ -51,6 +51,7 @@ class UserPrefix(Method):
     name: ClassVar[str] = "user-prefix"
     level: ClassVar[Level] = "model"
     base: ClassVar[Base] = "both"
+    needs: ClassVar[frozenset[Need]] = frozenset({"prefix"})
     paper: ClassVar[str] = "2409.11901"
     stores: ClassVar[str] = "one vector a record, a byte a number"
     shared: ClassVar[bool] = True
