@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runs.results_pages import Found, drawn, estimated, interval
@@ -13,6 +13,9 @@ from ipse.evaluation.curves import lines
 from ipse.evaluation.metrics import METRICS
 
 __all__ = ["adapter_page", "lengths_plot"]
+
+_ONE = ("adapters", "together")
+"""Runs of the same questions to the same people: one table."""
 
 _RETRIEVED = f"recent+{SHARED}"
 
@@ -28,9 +31,8 @@ def adapter_page(found: Found) -> str:
         for name, one in runs.items()
     ]
     page = ["# Adapters", "", _LEAD, "", *head, "", _MEANING]
-    for name in ("adapters", "together"):
-        for table in runs.get(name, {"tables": ()})["tables"]:
-            page += ["", *_section(table)]
+    for table in _joined([runs[name]["tables"] for name in _ONE if name in runs]):
+        page += ["", *_section(table)]
     if "lengths" in runs:
         page += ["", *_lengths(runs["lengths"])]
     return "\n".join([*page, ""])
@@ -50,6 +52,18 @@ def lengths_plot(found: Found) -> str:
         "the person's records that are known",
         "gain over everyone's adapter, nats a token",
     )
+
+
+def _joined(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+    """Join the tables of runs where they ask the same: a method is shown as it was first run."""
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for table in (table for tables in runs for table in tables):
+        key = (table["task"], table["measure"])
+        before = found.get(key, {**table, "rows": []})
+        known = {row["method"] for row in before["rows"]}
+        rows = [*before["rows"], *(row for row in table["rows"] if row["method"] not in known)]
+        found[key] = {**before, "rows": rows}
+    return [*found.values()]
 
 
 def _section(table: Mapping[str, Any]) -> list[str]:
@@ -91,19 +105,22 @@ def _quality(table: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
 
 _COSTS = (
     "method", "bytes of a person", "seconds to add a person", "ms a request", "tokens read",
-    "tokens written",
+    "tokens written", "ms a token more than generic",
 )  # fmt: skip
 
 
 def _cost(table: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
-    cost = row["cost"]
+    cost, writes = row["cost"], table["measure"] == "write"
+    (generic,) = (each["cost"] for each in table["rows"] if each["method"] == "generic")
+    more = cost["ms"] / cost["tokens"] - generic["ms"] / generic["tokens"] if writes else 0.0
     return [
         _short(row["method"]),
         f"{cost['nbytes']:,.0f}",
         f"{cost['enroll_ms'] / 1000:,.2f}",
         f"{cost['ms']:.0f}",
         f"{cost['prompt_tokens']:.0f}",
-        f"{cost['tokens']:.0f}" if table["measure"] == "write" else "",
+        f"{cost['tokens']:.0f}" if writes else "",
+        f"{more:+.1f}" if writes and cost is not generic else "",
     ]
 
 
@@ -118,13 +135,17 @@ def _lengths(one: Mapping[str, Any]) -> list[str]:
         ]
         for method in methods
     }
-    titles = ("method", *(f"{latest} records" for latest, _ in by_length))
-    people = by_length[0][1]["rows"][0]["scores"][first]["people"]
+    people = [table["rows"][0]["scores"][first]["people"] for _, table in by_length]
+    titles = (
+        "method",
+        *(f"{n} records ({count} people)" for (n, _), count in zip(by_length, people, strict=True)),
+    )
     return [
         "## By how many records are known",
         "",
-        f"The same {people} people, and the same questions, each time: their latest records alone "
-        f"are known. The adapter of one's own is served untested ({_short(UNGATED)}).",
+        "Their latest records alone are known. Columns with as many people are of the same people "
+        "and the same questions; few people wrote more. The adapter of one's own is served "
+        f"untested ({_short(UNGATED)}).",
         "",
         "![What each method gains over everyone's adapter](adapters-by-length.svg)",
         "",
