@@ -114,6 +114,13 @@ def test_every_connection_is_durable_and_erases(store, pragma, value):
             assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
 
 
+def test_a_note_need_not_survive_a_power_cut_and_the_next_write_does(store):
+    with store._database.writing(synced=False) as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
+    with store._database.writing() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
 def test_an_error_of_the_database_shows_no_text_of_anyone(store):
     with pytest.raises(StoreFailure) as caught, store._database.writing() as connection:
         connection.execute(schema.users.insert(), {"id": "Rumpelstiltskin", "records": 0})

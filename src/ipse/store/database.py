@@ -2,7 +2,9 @@
 
 Readers see one moment. Writers take the write lock when they begin, so what they check is still
 true when they commit. SQLite's log is synced at every commit (`synchronous=FULL`): a write that was
-answered survives a power cut, which `NORMAL` does not promise.
+answered survives a power cut, which `NORMAL` does not promise. That will do for a note that nobody
+was promised, and is on a request's path: it survives a killed process, and is part of the log that
+the next commit syncs.
 """
 
 from __future__ import annotations
@@ -68,11 +70,17 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, synced: bool = True) -> Iterator[Connection]:
         """Give a connection that alone may write: all of it is kept at the end, or none.
 
         Writers of this process wait for their turn without a connection, so that however many
         they are, one is left for who reads.
+
+        Args:
+            synced: Whether what is kept survives a power cut from now on.
+
+        Yields:
+            The connection.
         """
         if not self._turn.acquire(timeout=_PATIENCE):
             raise StoreFailure(
@@ -80,7 +88,8 @@ class Database:
                 f"for {_PATIENCE:g} s. Wait and try again"
             )
         try:
-            with self._connected("BEGIN IMMEDIATE") as connection:
+            sync = f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}"
+            with self._connected(sync, "BEGIN IMMEDIATE") as connection:
                 yield connection
         finally:
             self._turn.release()
@@ -97,7 +106,7 @@ class Database:
         Returns:
             Whether the log is empty.
         """
-        with self._connected("") as connection:
+        with self._connected() as connection:
             _wait_at_most(connection, patience)
             busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
             _wait_at_most(connection, _PATIENCE)
@@ -108,7 +117,7 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def _connected(self, begin: str) -> Iterator[Connection]:
+    def _connected(self, *begin: str) -> Iterator[Connection]:
         try:
             with self._engine.connect() as connection:
                 connection.execution_options(ipse_begin=begin)
@@ -130,7 +139,7 @@ class Database:
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                with self._connected("") as connection:
+                with self._connected() as connection:
                     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
                 return
             except StoreFailure as failure:
@@ -184,7 +193,7 @@ def _wait_at_most(connection: Connection, patience: float) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    if statement := connection.get_execution_options().get("ipse_begin", "BEGIN"):
+    for statement in connection.get_execution_options().get("ipse_begin", ("BEGIN",)):
         connection.exec_driver_sql(statement)
 
 

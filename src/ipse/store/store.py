@@ -38,8 +38,9 @@ _PAGE = 1000  # people read at a time
 class Store:
     """Records and states of many people, safe with many threads and processes.
 
-    Every write is durable before it is answered, and whole or not at all. A person is there as
-    long as a record of theirs is.
+    Every write is whole or not at all, and, but for the text of a reply, durable before it is
+    answered: a power cut may lose the latest replies. A person is there as long as a record of
+    theirs is.
 
     Args:
         database: Where the rows are.
@@ -293,11 +294,11 @@ class Store:
             Conflict: If the person is not there, or something it is made of is gone.
             UnknownReply: If one of those before is not there.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(synced=False) as connection:
             replies.begin(connection, reply, after, most)
 
     def finish_reply(self, reply_id: str, text: str) -> bool:
-        """Keep the text of a reply that was begun.
+        """Keep the text of a reply that was begun; a power cut may lose the latest of them.
 
         Args:
             reply_id: The reply.
@@ -306,7 +307,7 @@ class Store:
         Returns:
             Whether it is kept; not, where something it was made of was forgotten meanwhile.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(synced=False) as connection:
             return replies.finish(connection, reply_id, text)
 
     def drop_reply(self, reply_id: str) -> None:
