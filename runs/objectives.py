@@ -78,10 +78,10 @@ class Size:
     """
 
     recipe: str = "people=8;prompts=3;answers=5;epochs=2"
-    prompts: int = 24
+    prompts: int = 20
     answers: int = 2
     rounds: int = 2
-    weights: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
+    weights: tuple[float, ...] = (0.0, 0.5, 1.0)
 
 
 QUICK = Size("people=3;prompts=2;answers=3;epochs=1", 3, 1, 2, (0.0, 1.0))
