@@ -42,10 +42,18 @@ def shown(found: Found) -> dict[str, Any]:
 
 
 def own_rows(found: Found, method: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Give a method's row in every table, with the table; other settings where there are none."""
-    every = [(table, row) for table, _ in tables(found) for row in table["rows"]]
-    exact = [(table, row) for table, row in every if row["method"] == method]
-    return exact or [(t, row) for t, row in every if row["method"].startswith(f"{method}:")]
+    """Give a method's row in every table, with the table; other settings where there are none.
+
+    What was measured twice is there once, and tables by history length, which have a page of their
+    own, are left out.
+    """
+    first: dict[tuple[str, str, str], tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+    for table, _ in tables(found):
+        for row in table["rows"]:
+            if "latest=" not in table["task"]:
+                first.setdefault((table["task"], table["measure"], row["method"]), (table, row))
+    exact = [both for key, both in first.items() if key[2] == method]
+    return exact or [both for key, both in first.items() if key[2].startswith(f"{method}:")]
 
 
 def nats_rows(found: Found) -> Mapping[str, Any]:
