@@ -1,5 +1,6 @@
 """Where records and states are kept: one database file, and a folder of artefacts beside it."""
 
+from ipse.store.jobs import StoredJob
 from ipse.store.store import Store
 from ipse.store.values import (
     Added,
@@ -12,16 +13,20 @@ from ipse.store.values import (
     StateSummary,
     StoredReply,
 )
+from ipse.store.writes import Outcome, Write
 
 __all__ = [
     "Added",
     "ArtifactSummary",
     "Imported",
     "Manifest",
+    "Outcome",
     "Page",
     "Person",
     "Receipt",
     "StateSummary",
     "Store",
+    "StoredJob",
     "StoredReply",
+    "Write",
 ]

@@ -84,7 +84,7 @@ def add_records(connection: Connection, rows: Mapping[str, Mapping[str, Any]]) -
     touch(connection, Counter(row["user"] for row in fresh))
     for batch in chunks(fresh):
         connection.execute(insert(records), batch)
-    return Added(new=len(fresh), known=len(known))
+    return Added(new=len(fresh), known=len(known), there=frozenset(known))
 
 
 def view(
