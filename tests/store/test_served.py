@@ -86,7 +86,9 @@ def test_a_forgetting_is_remembered_without_who_it_was(store, tmp_path):
         found = store.writes.once(gone, lambda: store.forget_user("Rumpelstiltskin") and None)
         assert found.data["receipt"]["records"] == [record(0, "Rumpelstiltskin").id]
     store.close()
-    assert b"Rumpelstiltskin" not in b"".join(p.read_bytes() for p in tmp_path.glob("ipse.db*") if p.is_file())
+    assert b"Rumpelstiltskin" not in b"".join(
+        p.read_bytes() for p in tmp_path.glob("ipse.db*") if p.is_file()
+    )
 
 
 def test_what_is_known_better_later_is_remembered(store):

@@ -78,7 +78,7 @@ class Hybrid(Method):
         arrays = {**index.to_arrays(), "vectors": vectors}
         return State(arrays=arrays, lineage=tuple(r.id for r in user.records))
 
-    def scores(self, question: str, state: State) -> Steps[NDArray[np.floating]]:
+    def scores(self, question: str, state: State) -> Steps[NDArray[np.float64]]:
         """Say how near each record of a state's lineage is to a question; higher is nearer.
 
         Args:
@@ -103,6 +103,6 @@ class Hybrid(Method):
 
     def _ranks(
         self, by_words: NDArray[np.floating], by_meaning: NDArray[np.floating]
-    ) -> NDArray[np.floating]:
+    ) -> NDArray[np.float64]:
         worded = top(by_words, min(self.depth, int(np.count_nonzero(by_words))))
         return fuse([worded, top(by_meaning, self.depth)], len(by_words), self.rrf)

@@ -1,6 +1,7 @@
 """Where records and states are kept: one database file, and a folder of artefacts beside it."""
 
 from ipse.store.jobs import StoredJob
+from ipse.store.keys import Key, Keys
 from ipse.store.store import Store
 from ipse.store.values import (
     Added,
@@ -19,6 +20,8 @@ __all__ = [
     "Added",
     "ArtifactSummary",
     "Imported",
+    "Key",
+    "Keys",
     "Manifest",
     "Outcome",
     "Page",

@@ -19,6 +19,7 @@ from ipse.store import forget, learned, pauses, records, replies, states, transf
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
 from ipse.store.jobs import Jobs
+from ipse.store.keys import Keys
 from ipse.store.pauses import Pauses
 from ipse.store.scratch import Scratch
 from ipse.store.values import (
@@ -48,12 +49,16 @@ class Store:
         database: Where the rows are.
         artifacts: Where the arrays are.
         scratch: Where what is half learned is; forgetting anything empties it.
+
+    Attributes:
+        keys: Who may ask, and for whom.
     """
 
     def __init__(self, database: Database, artifacts: Artifacts, scratch: Scratch) -> None:
         self._database, self._artifacts = database, artifacts
         self.scratch = scratch
         self.jobs, self.pauses, self.writes = Jobs(database), Pauses(database), Writes(database)
+        self.keys = Keys(database)
         self.arrays = artifacts.load  # what `State.artifact` names, for backends to attach
 
     @classmethod
