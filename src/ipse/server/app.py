@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from ipse.engine import Ipse
-from ipse.server import openai
-from ipse.server.context import Served
+from ipse.server import mem0, openai, people
+from ipse.server.context import Served, blocking
 from ipse.server.failures import ERRORS, handle_failures
 from ipse.server.guards import Gate
+from ipse.server.mcp import Mcp
+from ipse.server.people.paths import RawPaths
 from ipse.settings import Settings
 
 __all__ = ["create_app"]
@@ -25,8 +31,18 @@ def create_app(engine: Ipse, settings: Settings) -> FastAPI:
         The app.
     """
     served = Served(engine, settings)
+    mcp = Mcp(engine, settings.max_body)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        served.worker.start()
+        async with mcp.running():
+            yield
+        await blocking(served.worker.stop, settings.grace)
+
     app = FastAPI(
         title="Ipse",
+        lifespan=lifespan,
         # Its pages of documentation are loaded from elsewhere; nothing here is.
         docs_url=None,
         redoc_url=None,
@@ -37,5 +53,9 @@ def create_app(engine: Ipse, settings: Settings) -> FastAPI:
     app.state.served = served
     handle_failures(app)
     app.include_router(openai.router)
+    app.include_router(people.router)
+    app.include_router(mem0.router)
+    app.router.routes.append(Route("/mcp", mcp))
+    app.add_middleware(RawPaths)
     app.add_middleware(Gate, served=served)
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -13,7 +13,9 @@ from fastapi import Depends, Request
 from ipse.engine import Ipse
 from ipse.errors import Unauthorized
 from ipse.plan import Message
+from ipse.server.conversations import Listener, uses_of
 from ipse.server.identity import Caller
+from ipse.server.jobs import Worker
 from ipse.settings import Settings
 from ipse.store import Keys
 
@@ -39,11 +41,18 @@ class Served:
         engine: Answers.
         settings: How this server is set up.
         said: Told what people said, but for temporary chats; in a worker thread.
+        worker: Does what is to be learned.
     """
 
     engine: Ipse
     settings: Settings
     said: Said = _unheard
+    worker: Worker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.worker = Worker(self.engine)
+        if self.settings.learn_conversations:
+            self.said = Listener(self.engine, uses_of(self.settings.conversation_uses))
 
     @property
     def keys(self) -> Keys:

@@ -1,5 +1,6 @@
 """Where records and states are kept: one database file, and a folder of artefacts beside it."""
 
+from ipse.store.corrections import first_version, next_version
 from ipse.store.jobs import StoredJob
 from ipse.store.keys import Key, Keys
 from ipse.store.store import Store
@@ -14,7 +15,7 @@ from ipse.store.values import (
     StateSummary,
     StoredReply,
 )
-from ipse.store.writes import Outcome, Write
+from ipse.store.writes import Outcome, Write, Writes
 
 __all__ = [
     "Added",
@@ -32,4 +33,7 @@ __all__ = [
     "StoredJob",
     "StoredReply",
     "Write",
+    "Writes",
+    "first_version",
+    "next_version",
 ]

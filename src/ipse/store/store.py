@@ -12,10 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ipse.records import Kind, Record, User
 from ipse.state import SavedState, StateKey
-from ipse.store import forget, learned, pauses, records, replies, states, transfer, versions
+from ipse.store import (
+    corrections,
+    forget,
+    learned,
+    pauses,
+    records,
+    replies,
+    states,
+    transfer,
+    versions,
+)
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
 from ipse.store.jobs import Jobs
@@ -179,16 +190,45 @@ class Store:
         with self._database.reading() as connection:
             return records.find_record(connection, record_id, user_id)
 
+    def current(self, record_id: str, user_id: str | None = None) -> Record:
+        """Read one record or, where it was corrected, what stands in its place by now.
+
+        Args:
+            record_id: The record's id.
+            user_id: Whose it must be; another person's is then as unknown as one that is nowhere.
+
+        Returns:
+            The record; its id is the one that was asked for, or `next_version` of it or of that.
+
+        Raises:
+            UnknownRecord: If there is no such record.
+        """
+        with self._database.reading() as connection:
+            return corrections.find_current(connection, record_id, user_id)
+
     def records(
         self,
         user_id: str,
         limit: int = 100,
         cursor: str | None = None,
         kinds: Sequence[Kind] | None = None,
+        **only: Any,
     ) -> Page[Record]:
-        """Read one person's records newest first, a page at a time; nobody has an empty page."""
+        """Read one person's records newest first, a page at a time.
+
+        Args:
+            user_id: Whose; nobody has an empty page.
+            limit: How many.
+            cursor: Where the page before ended.
+            kinds: Only these kinds.
+            **only: `source`: only from there; `since` and `before`: only what happened at the one
+                time or later, or strictly before the other.
+
+        Returns:
+            The page.
+        """
         with self._database.reading() as connection:
-            return records.page_of_records(connection, user_id, limit, cursor, kinds)
+            return records.page_of_records(connection, user_id, limit, cursor, kinds, **only)
 
     def users(self, limit: int = 100, cursor: str | None = None) -> Page[Person]:
         """Read who there is, in the order of ids, a page at a time."""
