@@ -21,6 +21,7 @@ from ipse.cli.importing import import_
 from ipse.cli.init import init
 from ipse.cli.judge import judge
 from ipse.cli.learning import enroll, profile
+from ipse.cli.mcp import mcp
 from ipse.cli.people import export, forget, records, remember, users
 from ipse.cli.reporting import compare, report
 
@@ -55,6 +56,7 @@ app.command()(profile)
 app.add_typer(adapters)
 app.command()(forget)
 app.command()(export)
+app.command()(mcp)
 app.command()(methods)
 app.command()(doctor)
 
