@@ -20,10 +20,12 @@ from ipse.cli.guard import Guarded
 from ipse.cli.importing import import_
 from ipse.cli.init import init
 from ipse.cli.judge import judge
+from ipse.cli.keys import keys
 from ipse.cli.learning import enroll, profile
 from ipse.cli.mcp import mcp
 from ipse.cli.people import export, forget, records, remember, users
 from ipse.cli.reporting import compare, report
+from ipse.cli.serve import serve
 
 __all__ = ["app", "main"]
 
@@ -54,6 +56,8 @@ app.command()(feedback)
 app.command()(enroll)
 app.command()(profile)
 app.add_typer(adapters)
+app.command()(serve)
+app.add_typer(keys)
 app.command()(forget)
 app.command()(export)
 app.command()(mcp)

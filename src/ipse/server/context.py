@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Event
+from time import time
 from typing import Annotated, ParamSpec, TypeVar
 
 import anyio.to_thread
@@ -16,10 +18,11 @@ from ipse.plan import Message
 from ipse.server.conversations import Listener, uses_of
 from ipse.server.identity import Caller
 from ipse.server.jobs import Worker
+from ipse.server.observe import Observed
 from ipse.settings import Settings
 from ipse.store import Keys
 
-__all__ = ["Asks", "Said", "Served", "Serves", "blocking"]
+__all__ = ["Asks", "Said", "Served", "Serves", "answering", "blocking"]
 
 Said = Callable[[str, Sequence[Message]], None]
 """Told what a person said in a conversation that may be learned from: who, and the turns."""
@@ -41,12 +44,18 @@ class Served:
         engine: Answers.
         settings: How this server is set up.
         said: Told what people said, but for temporary chats; in a worker thread.
+        observed: Counts, and watches answers.
+        ready: Set once the model is loaded.
+        since: When the server began, in seconds since 1970.
         worker: Does what is to be learned.
     """
 
     engine: Ipse
     settings: Settings
     said: Said = _unheard
+    observed: Observed = field(default_factory=Observed)
+    ready: Event = field(default_factory=Event)
+    since: int = field(default_factory=lambda: int(time()))
     worker: Worker = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +84,12 @@ async def _caller(request: Request) -> Caller:
 
 Serves = Annotated[Served, Depends(_served)]
 Asks = Annotated[Caller, Depends(_caller)]
+
+
+async def answering(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run what waits for a model in a thread; whoever stops waiting does not wait for its end."""
+    call = partial(function, *args, **kwargs)
+    return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
 
 
 async def blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
