@@ -37,9 +37,7 @@ from ipse.settings import Settings
 
 CLIENTS = 50
 RECORDS = 1000
-WORDS = ("tea rain garden music train winter bread book river light code paper stone north").split(
-    " "
-)  # noqa: SIM905
+WORDS = ("tea", "rain", "garden", "music", "train", "winter", "bread", "book", "river", "light")
 ABSENT = "not measured: mem0ai is not installed"
 
 
