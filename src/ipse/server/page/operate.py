@@ -1,0 +1,102 @@
+"""Operate: who there is, what is under way, and what it takes; for whoever may act for anyone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from nicegui import ui
+
+from ipse.server.page.desk import Desk
+from ipse.server.page.learned import size
+from ipse.server.page.measures import measure
+from ipse.server.page.records import when
+from ipse.server.page.shell import empty, say, telling
+
+__all__ = ["Figures", "operate"]
+
+Figures = Callable[[], Sequence[tuple[str, str]]]
+"""Gives what the server has counted since it began: a title and a number each."""
+
+_PAGE = 50
+_EVERY = 5.0  # seconds
+
+
+async def operate(desk: Desk, store: str, figures: Figures) -> None:
+    """Draw the view.
+
+    Args:
+        desk: Whose page it is.
+        store: The store's file.
+        figures: What was counted.
+    """
+    if desk.bound is not None:
+        empty("lock", "This key is one person's", "Sign in with a service's key to see the server.")
+        return
+    with ui.element("main").classes("ip-page"):
+        with ui.element("div").classes("ip-title"):
+            ui.label("Operate").classes("ip-h1")
+            lm = desk.engine.lm
+            ui.label(f"{lm.base or lm.name} · methods {desk.engine.written}")
+        tiles = ui.element("div").classes("ip-tiles")
+
+        async def look() -> None:
+            now = await desk.call(measure, store)
+            records = await desk.call(desk.engine.store.count)
+            shown = [
+                ("Records", f"{records:,}"),
+                ("Memory", size(now.resident)),
+                ("Database", size(now.database)),
+                ("Learned", f"{size(now.artifacts)} in {now.files:,}"),
+                ("Threads", f"{now.threads:,}"),
+                *await desk.call(figures),
+            ]
+            with tiles.clear():
+                for title, number in shown:
+                    with ui.element("div").classes("ip-card ip-tile"):
+                        ui.label(number).classes("ip-tile-number")
+                        ui.label(title).classes("ip-muted")
+
+        await look()
+        ui.timer(_EVERY, look)
+        await _people(desk)
+
+
+async def _people(desk: Desk) -> None:
+    """The people, a page at a time, with what can be done for each."""
+    with ui.element("section").classes("ip-card ip-scroll").props('aria-label="People"'):
+        ui.label("People").classes("ip-h2")
+        with ui.element("table").classes("ip-table"):
+            with ui.element("thead"), ui.element("tr"):
+                for name in ("person", "records", "first", "last", ""):
+                    with ui.element("th"):
+                        ui.label(name)
+            body = ui.element("tbody")
+        more = ui.button("More").props("flat no-caps")
+        cursor: str | None = None
+
+        async def fetch() -> None:
+            nonlocal cursor
+            page = await desk.call(desk.engine.store.users, _PAGE, cursor)
+            cursor = page.cursor
+            more.set_visibility(cursor is not None)
+            with body:
+                for one in page.items:
+                    with ui.element("tr"):
+                        for cell in (one.id, f"{one.records:,}", when(one.first), when(one.last)):
+                            with ui.element("td"):
+                                ui.label(cell)
+                        with ui.element("td"):
+                            ui.button("Learn", on_click=partial(_learn, desk, one.id)).props(
+                                "flat dense no-caps"
+                            )
+
+        more.on_click(fetch)
+        await fetch()
+
+
+async def _learn(desk: Desk, person: str) -> None:
+    with telling():
+        desk.may(person)
+        kept = await desk.call(desk.engine.refresh, person)
+        say(f"{person}: {len(kept)} learned", "positive")
