@@ -12,10 +12,14 @@
     │   │   ├── UnknownRecord
     │   │   └── UnknownReply
     │   ├── Conflict            what is there already says otherwise (409)
+    │   ├── Unauthorized        no key, or one that is good for nothing (401)
+    │   ├── Forbidden           a key that is not good for this (403)
+    │   ├── TooMany             more requests than a key may send (429)
     │   ├── NotCarried          the backend does not carry what the plan needs (422)
     │   └── MissingExtra        an optional dependency is not installed (501)
     └── Failure                 the caller did nothing wrong: exit status 1
         ├── BackendFailure      a model or server did not answer (502)
+        ├── TooSlow             a request that took longer than it may (504)
         └── StoreFailure        a database or artefact that is damaged or out of reach (503)
 
 A message gives the value at fault, the known choices and the next command.
@@ -30,6 +34,7 @@ __all__ = [
     "BackendFailure",
     "Conflict",
     "Failure",
+    "Forbidden",
     "InvalidFeedback",
     "InvalidFile",
     "InvalidJob",
@@ -39,6 +44,9 @@ __all__ = [
     "MissingExtra",
     "NotCarried",
     "StoreFailure",
+    "TooMany",
+    "TooSlow",
+    "Unauthorized",
     "Unknown",
     "UnknownRecord",
     "UnknownReply",
@@ -105,6 +113,38 @@ class Conflict(UsageError):
     status = 409
 
 
+class Unauthorized(UsageError):
+    """There is no key, or it is good for nothing."""
+
+    status = 401
+
+
+class Forbidden(UsageError):
+    """The key is not good for this."""
+
+    status = 403
+
+
+class TooMany(UsageError):
+    """More requests than a key may send.
+
+    Attributes:
+        wait: Seconds until the next is taken.
+    """
+
+    status = 429
+
+    def __init__(self, message: str, wait: float = 1.0) -> None:
+        """Say what is too many.
+
+        Args:
+            message: What to say.
+            wait: Seconds until the next is taken.
+        """
+        Exception.__init__(self, message)
+        self.wait = wait
+
+
 class NotCarried(UsageError):
     """The backend does not carry what the plan needs."""
 
@@ -123,6 +163,12 @@ class BackendFailure(Failure):
     """A model or a server did not answer."""
 
     status = 502
+
+
+class TooSlow(Failure):
+    """A request took longer than it may."""
+
+    status = 504
 
 
 class StoreFailure(Failure):

@@ -120,6 +120,24 @@ class Settings(BaseSettings):
         Limits.alone, ge=1, description="For local: prompt tokens read a step while nobody writes."
     )
 
+    host: str = Field("127.0.0.1", description="For serve: the address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="For serve: the port; 0 is any free one.")
+    serve_as: str = Field(
+        "ipse", min_length=1, description="For serve: what clients call the model."
+    )
+    max_body: ByteSize = Field(
+        ByteSize(10 << 20), ge=1, description="For serve: the most bytes of a request's body."
+    )
+    rate: int = Field(
+        0, ge=0, description="For serve: the most requests a minute of each key; 0 is any number."
+    )
+    deadline: float = Field(
+        600.0, gt=0, allow_inf_nan=False, description="For serve: seconds a request may take."
+    )
+    grace: int = Field(
+        30, ge=0, description="For serve: seconds that what is under way has to end at shutdown."
+    )
+
     @property
     def limits(self) -> Limits:
         """How much the local backend may have under way at once."""

@@ -11,6 +11,7 @@
     sources   reply -> its origins
     doomed    artefact files whose state is gone; deleted after the commit, or at the next open
     forgotten the highest revision of anyone forgotten: new people start above it
+    keys      who may ask: hashes of keys, each for one person or for a service that acts for others
 
 Times are whole microseconds since 1970, UTC: exact, and the same in every database.
 """
@@ -25,6 +26,7 @@ from typing import TypeVar
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     ForeignKey,
@@ -48,6 +50,7 @@ __all__ = [
     "doomed",
     "forgotten",
     "is_text",
+    "keys",
     "lineage",
     "metadata",
     "micros",
@@ -63,7 +66,7 @@ __all__ = [
     "versions",
 ]
 
-VERSION = "0003"
+VERSION = "0004"
 """The newest migration; a file that says otherwise is migrated, or refused if it is newer."""
 
 # Pages and cursors rely on one order of names everywhere: that of their code points.
@@ -187,6 +190,18 @@ doomed = Table(
 )
 
 forgotten = Table("forgotten", metadata, Column("revision", BigInteger, nullable=False))
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("subject", Name),  # nobody need be in the store yet
+    Column("acting", Boolean, nullable=False),
+    Column("made", BigInteger, nullable=False),
+    Column("revoked", BigInteger),
+    sqlite_with_rowid=False,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -18,6 +18,7 @@ from ipse.state import SavedState, StateKey
 from ipse.store import forget, learned, records, replies, states, transfer, versions
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
+from ipse.store.keys import Keys
 from ipse.store.scratch import Scratch
 from ipse.store.values import (
     Added,
@@ -45,11 +46,15 @@ class Store:
         database: Where the rows are.
         artifacts: Where the arrays are.
         scratch: Where what is half learned is; forgetting anything empties it.
+
+    Attributes:
+        keys: Who may ask, and for whom.
     """
 
     def __init__(self, database: Database, artifacts: Artifacts, scratch: Scratch) -> None:
         self._database, self._artifacts = database, artifacts
         self.scratch = scratch
+        self.keys = Keys(database)
         self.arrays = artifacts.load  # what `State.artifact` names, for backends to attach
 
     @classmethod
