@@ -43,6 +43,7 @@ def timeline(records: Sequence[Record]) -> Options:
     return {
         **_frame(),
         "legend": {
+            "type": "scroll",
             "bottom": 0,
             "icon": "circle",
             "itemWidth": 10,
@@ -141,7 +142,7 @@ def frontier(rows: Sequence[Mapping[str, Any]], title: str) -> Options:
     ]
     label = {"show": True, "position": "right", "color": _INK, "formatter": "{b}", "fontSize": 11}
     return {
-        **_frame(left=8, bottom=40),
+        **_frame(left=24, bottom=40),
         "tooltip": {},
         "xAxis": {
             "type": "log",
@@ -155,7 +156,8 @@ def frontier(rows: Sequence[Mapping[str, Any]], title: str) -> Options:
         "yAxis": {
             "type": "value",
             "name": f"gain, {title}",
-            "nameTextStyle": {"color": _INK, "align": "left"},
+            "nameLocation": "middle",
+            "nameGap": 36,
             "min": least(rows),
             **_axis(),
         },
@@ -180,11 +182,13 @@ def least(rows: Sequence[Mapping[str, Any]]) -> float:
         rows: Rows of a table, those with a gain.
 
     Returns:
-        The lowest end of an interval, but no lower than what the best gains, below 0.
+        The lowest end of an interval below 0, of those methods that lose no more than the best
+        gains.
     """
-    reach = max((abs(row["gain"]["high"]) for row in rows if row["gain"]["high"] > 0), default=1.0)
-    lowest = min((row["gain"]["low"] for row in rows), default=0.0)
-    return _rounded(min(0.0, max(lowest, -reach)))
+    highs = [float(row["gain"]["high"]) for row in rows if row["gain"]["high"] > 0]
+    reach = max(highs, default=math.inf)
+    near = [float(row["gain"]["low"]) for row in rows if row["gain"]["mean"] >= -reach]
+    return _rounded(min(0.0, max(min(near, default=0.0), -reach)))
 
 
 def _rounded(number: float) -> float:

@@ -50,7 +50,7 @@ async def edit(desk: Desk, answer: Answer, show: Callable[[str], None]) -> None:
         answer: The answer.
         show: Shows the new text in its place.
     """
-    with ui.dialog() as dialog, ui.element("section").classes("ip-card ip-dialog"):
+    with ui.dialog() as dialog, ui.element("div").classes("ip-card ip-dialog"):
         ui.label("As it should have been").classes("ip-side")
         area = ui.textarea(value=answer.text).props('outlined autogrow aria-label="Answer"')
 

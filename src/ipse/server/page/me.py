@@ -175,7 +175,7 @@ def _leave(desk: Desk) -> None:
 
 def _erase(desk: Desk) -> None:
     """Ask for the name, erase, and give the receipt."""
-    with ui.dialog() as dialog, ui.element("section").classes("ip-card ip-dialog"):
+    with ui.dialog() as dialog, ui.element("div").classes("ip-card ip-dialog"):
         ui.label(f"Erase {desk.chosen}?").classes("ip-h2")
         ui.label(
             "All records, all that was learned from them and all replies made of them go, for "
@@ -207,7 +207,7 @@ def _receipt(desk: Desk, receipt: Receipt) -> None:
     content = json.dumps(receipt.to_json(), indent=2)
     with ui.context.client.layout:
         dialog = ui.dialog().props("persistent")
-    with dialog, ui.element("section").classes("ip-card ip-dialog").mark("receipt"):
+    with dialog, ui.element("div").classes("ip-card ip-dialog").mark("receipt"):
         ui.label("Receipt").classes("ip-h2")
         ui.label(receipt_text(receipt))
         ui.label(_rest(receipt)).classes("ip-muted")

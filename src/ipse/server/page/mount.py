@@ -8,12 +8,12 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
-from ipse.server.context import Served
-from ipse.server.identity import OPEN, Caller, person
 from nicegui import ui
 
 from ipse.errors import Unauthorized
 from ipse.plan import Sampling
+from ipse.server.context import Served
+from ipse.server.identity import OPEN, Caller, person
 from ipse.server.page.chat import chat
 from ipse.server.page.compare import compare
 from ipse.server.page.desk import Desk

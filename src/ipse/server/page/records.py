@@ -80,7 +80,7 @@ async def open_record(desk: Desk, record: Record, changed: Changed) -> None:
         changed: Told what went, once it was corrected or forgotten.
     """
     given_name, said_name = _LABELS[record.kind]
-    with ui.dialog() as dialog, ui.element("section").classes("ip-card ip-dialog"):
+    with ui.dialog() as dialog, ui.element("div").classes("ip-card ip-dialog"):
         with ui.element("div").classes("ip-row"):
             ui.label(record.kind).classes(f"ip-kind ip-{record.kind}")
             ui.label(when(record.time)).classes("ip-muted")

@@ -13,11 +13,11 @@ from threading import Lock
 
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
-from ipse.server.context import Served
-from ipse.server.identity import OPEN, Caller, of_key
 from starlette.concurrency import run_in_threadpool
 
 from ipse.errors import Unauthorized
+from ipse.server.context import Served
+from ipse.server.identity import OPEN, Caller, of_key
 
 __all__ = ["SESSION", "Sessions", "add_sessions"]
 
