@@ -41,7 +41,7 @@ class _Chat:
     def draw(self) -> None:
         """Draw what was said, and where to say more."""
         desk = self.desk
-        with ui.element("main").classes("ip-chat"):
+        with ui.element("div").classes("ip-chat"):
             self._said = ui.element("div").classes("ip-said").props('aria-live="polite"')
             with self._said:
                 self._nothing = ui.element("div")

@@ -27,7 +27,7 @@ async def compare(desk: Desk, places: Sequence[Path]) -> None:
         places: Where results are looked for.
     """
     files = await desk.call(find, places)
-    with ui.element("main").classes("ip-page"):
+    with ui.element("div").classes("ip-page ip-compare"):
         with ui.element("div").classes("ip-title"):
             ui.label("Compare").classes("ip-h1")
             ui.label("Every method on real people, with standard errors over people")

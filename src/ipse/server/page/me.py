@@ -33,7 +33,7 @@ async def me(desk: Desk) -> None:
         return
     person = desk.who
     view = await desk.call(desk.engine.store.user, person)
-    with ui.element("main").classes("ip-page"):
+    with ui.element("div").classes("ip-page ip-me"):
         _head(view)
         with ui.element("div").classes("ip-columns"):
             with ui.element("div").classes("ip-column"):

@@ -33,7 +33,7 @@ async def operate(desk: Desk, store: str, figures: Figures) -> None:
     if desk.bound is not None:
         empty("lock", "This key is one person's", "Sign in with a service's key to see the server.")
         return
-    with ui.element("main").classes("ip-page"):
+    with ui.element("div").classes("ip-page ip-operate"):
         with ui.element("div").classes("ip-title"):
             ui.label("Operate").classes("ip-h1")
             lm = desk.engine.lm

@@ -17,8 +17,9 @@ def sign_in(dark: bool | None, *, wrong: bool) -> None:
         wrong: Whether a key was given that is good for nothing.
     """
     dress(dark)
-    main = ui.element("main").classes("ip-page ip-welcome")
-    with main, ui.element("form").props('method="post" action="/page-session"').classes("ip-card"):
+    with ui.element("div").classes("ip-page ip-welcome"):
+        form = ui.element("form").props('method="post" action="/page-session"')
+    with form.classes("ip-card"):
         ui.label("ipse").classes("ip-name")
         ui.label("Sign in with your key: yours shows you, a service's shows everyone.")
         field = ui.input("Key").props(

@@ -16,7 +16,7 @@ __all__ = ["remember", "upload", "welcome"]
 
 async def welcome(desk: Desk) -> None:
     """Draw it."""
-    with ui.element("main").classes("ip-page ip-welcome"):
+    with ui.element("div").classes("ip-page ip-welcome"):
         if not desk.chosen:
             empty(
                 "waving_hand",
