@@ -244,6 +244,7 @@ class Ipse:
         strength: float = 1.0,
         sampling: Sampling | None = None,
         history: Sequence[Message] = (),
+        since: Sequence[Message] = (),
     ) -> Plan:
         """Make the plan that would answer a question, without running it.
 
@@ -254,14 +255,13 @@ class Ipse:
             strength: 0 is the generic model, 1 the methods as published.
             sampling: How tokens are drawn.
             history: Earlier turns of the same conversation.
+            since: What came after the question: calls of tools, and what these gave.
 
         Returns:
             The plan.
         """
-        generic = Plan.ask(question, system=self.system, sampling=sampling)
-        turns = generic.main.messages
-        main = replace(generic.main, messages=(*turns[:-1], *history, turns[-1]))
-        generic = replace(generic, main=main, strength=strength)
+        generic = Plan.ask(question, self.system, sampling, history, since)
+        generic = replace(generic, strength=strength)
         chosen = parse(self.choice(user, question, methods).methods)
         return self._personal(generic, user, chosen) if user and chosen and strength else generic
 
@@ -295,7 +295,7 @@ class Ipse:
             question: What is asked.
             after: The ids of replies whose texts stand in the history, or of the last of them: what
                 is made of these is forgotten with what they were made of.
-            **options: As for `plan`.
+            **options: As for `plan`; with `keep=False`, the reply is not kept.
 
         Returns:
             The answer and why it is what it is.
@@ -399,8 +399,9 @@ class Ipse:
     ) -> tuple[Plan, str, str]:
         """Make the plan of an answer, and enter the reply; give it, its methods, the reply's id."""
         methods = written(self.choice(user, question, options.pop("methods", None)).methods)
+        whose = user if options.pop("keep", True) else None
         plan = self.plan(user, question, methods=methods, **options)
-        return plan, methods, self._replies.begin(user, question, plan, methods, after)
+        return plan, methods, self._replies.begin(whose, question, plan, methods, after)
 
     def _running(self, user: str | None, plan: Plan, methods: str) -> Running:
         """Give a plan that is to be run for a person."""

@@ -8,7 +8,7 @@ One narrow protocol, which every backend satisfies and which is all that methods
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -25,6 +25,7 @@ __all__ = [
     "LM",
     "Cut",
     "Embed",
+    "Finish",
     "FitSteering",
     "Hidden",
     "Hold",
@@ -200,28 +201,34 @@ class Train:
     jobs: tuple[Job, ...]
 
 
+Finish = Literal["stop", "length", "tool_calls"]
+"""Why an answer ended: its turn or a stop text, `max_tokens`, or that tools are to be called."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """A backend's answer to a plan.
 
     Attributes:
         text: The answer.
-        finish: `stop` at the end of the turn or a stop text, `length` at `max_tokens`.
+        finish: Why it ended.
         prompt_tokens: Tokens read, over all streams.
         tokens: Tokens generated.
         candidates: The answers drawn; a backend gives the first as `text`, `ipse.methods.choose`
             the one that the person likes best.
         finishes: Why each candidate ended.
         rewards: How much the person likes each candidate, where one was chosen.
+        calls: The tools to be called, a JSON list in the words of OpenAI; "" where there is none.
     """
 
     text: str
-    finish: Literal["stop", "length"] = "stop"
+    finish: Finish = "stop"
     prompt_tokens: int = 0
     tokens: int = 0
     candidates: tuple[str, ...] = ()
-    finishes: tuple[Literal["stop", "length"], ...] = ()
+    finishes: tuple[Finish, ...] = ()
     rewards: tuple[float, ...] = ()
+    calls: str = ""
 
 
 @dataclass(frozen=True)
@@ -274,8 +281,8 @@ class LM(Protocol):
         """Answer every plan; a batch gives what one by one gives."""
         ...
 
-    def stream(self, plan: Plan) -> Iterator[str]:
-        """Answer one plan in pieces of text; together they are what `generate` gives."""
+    def stream(self, plan: Plan) -> Generator[str, None, Reply]:
+        """Answer one plan in pieces of text, then return what `generate` gives: their sum."""
         ...
 
     def score(

@@ -4,6 +4,8 @@ A method maps a plan to a plan; a backend runs it. Neither knows the other. Ever
 frozen, printable and JSON-able; tensors (adapters, prefixes, steering vectors) stand by name only.
 """
 
+# Over 300 lines because all that can be run stands in one place.
+
 from __future__ import annotations
 
 import math
@@ -26,11 +28,12 @@ __all__ = [
     "Stream",
 ]
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 
 Need = Literal[
     "generate", "stream", "score", "embed", "cut", "fusion", "adapters", "prefix", "steering",
     "models", "candidates", "hidden", "fit_steering", "train",
+    "extra",
 ]  # fmt: skip
 """What a plan can need and a backend can carry."""
 
@@ -39,10 +42,18 @@ NEEDS: tuple[Need, ...] = get_args(Need)
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: Whose.
+        content: What is said.
+        extra: Its other fields in the words of OpenAI, a JSON object, such as `tool_calls`; "" is
+            none. Only servers read them.
+    """
 
     role: Role
     content: str
+    extra: str = ""
 
     def __post_init__(self) -> None:
         if self.role not in get_args(Role):
@@ -163,6 +174,8 @@ class Sampling:
         top_p: The probability mass that is drawn from, in (0, 1].
         seed: The same seed gives the same text, whatever else is in the batch.
         stop: Texts that end the answer; they are not part of it.
+        extra: Other fields of a request in the words of OpenAI, a JSON object, such as `tools`; ""
+            is none. Only servers read them.
     """
 
     max_tokens: int = 128
@@ -170,6 +183,7 @@ class Sampling:
     top_p: float = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    extra: str = ""
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
@@ -220,11 +234,32 @@ class Plan:
             )
 
     @classmethod
-    def ask(cls, question: str, *, system: str = "", sampling: Sampling | None = None) -> Plan:
-        """Make the generic plan for one question, under the deployment's own system prompt."""
-        head = (Message("system", system),) if system else ()
-        stream = Stream((*head, Message("user", question)))
-        return cls(stream, sampling=sampling or Sampling())
+    def ask(
+        cls,
+        question: str,
+        system: str = "",
+        sampling: Sampling | None = None,
+        history: Sequence[Message] = (),
+        since: Sequence[Message] = (),
+    ) -> Plan:
+        """Make the generic plan for one question.
+
+        Args:
+            question: What is asked.
+            system: The deployment's own system prompt; that of the history stands below it.
+            sampling: How tokens are drawn.
+            history: Earlier turns of the same conversation.
+            since: What came after the question: calls of tools, and what these gave.
+
+        Returns:
+            The plan.
+        """
+        turns = [*history, Message("user", question), *since]
+        if system and turns[0].role == "system":
+            turns[0] = Message("system", f"{system}\n\n{turns[0].content}")
+        elif system:
+            turns.insert(0, Message("system", system))
+        return cls(Stream(tuple(turns)), sampling=sampling or Sampling())
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -241,6 +276,7 @@ class Plan:
             "prefix": any(stream.prefix for stream in self.streams),
             "adapters": any(stream.adapters for stream in self.streams),
             "steering": any(stream.steering for stream in self.streams),
+            "extra": bool(self.sampling.extra) or any(m.extra for m in self.main.messages),
         }
         return frozenset(need for need, is_needed in needed.items() if is_needed)
 

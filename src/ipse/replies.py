@@ -156,8 +156,8 @@ class Pieces(Iterator[str]):
 
     @property
     def reply(self) -> Reply | None:
-        """What was chosen among candidates; None where there is one only, or none yet."""
-        return self._running.chosen
+        """What the backend said of it; None until it is whole."""
+        return self._running.reply
 
     def __next__(self) -> str:
         return next(self._pieces)

@@ -20,27 +20,25 @@ class Running:
         lm: What runs it.
         plan: The plan.
         chooser: Gives who chooses among candidates; None where nobody does.
-        chosen: What was chosen among candidates, once it was.
+        reply: What the backend said of it, once it is whole; of candidates, of the one chosen.
     """
 
     lm: LM
     plan: Plan
     chooser: Callable[[], Chooser | None]
-    chosen: Reply | None = field(default=None, init=False)
+    reply: Reply | None = field(default=None, init=False)
 
     def whole(self) -> Reply:
         """Run it, and give the reply; what else was drawn is in it, with the rewards."""
         (reply,) = self.lm.generate([self.plan])
-        if self.plan.candidates == 1:
-            return reply
-        if (chooser := self.chooser()) is not None:
+        if self.plan.candidates > 1 and (chooser := self.chooser()) is not None:
             (reply,) = choose([self.plan], [reply], [chooser], self.lm)
-        self.chosen = reply
+        self.reply = reply
         return reply
 
     def pieces(self) -> Iterator[str]:
         """Run it, and give the text in pieces; in one, of several candidates."""
         if self.plan.candidates == 1:
-            yield from self.lm.stream(self.plan)
+            self.reply = yield from self.lm.stream(self.plan)
         else:
             yield self.whole().text

@@ -51,6 +51,17 @@ def test_stream_is_generate(lm):
         assert "".join(lm.stream(plan)) == reply.text
 
 
+def test_a_stream_returns_why_it_ended(lm):
+    ended = []
+
+    def told(plan):
+        ended.append((yield from lm.stream(plan)))
+
+    for plan, reply in zip(PLANS, lm.generate(PLANS), strict=True):
+        list(told(plan))
+        assert (ended[-1].text, ended[-1].finish) == (reply.text, reply.finish)
+
+
 def test_same_seed_same_text(lm):
     assert lm.generate(PLANS[:1] * 2 + PLANS[2:]) == lm.generate(PLANS[:1] * 2 + PLANS[2:])
 

@@ -16,9 +16,9 @@ from ipse.plan import NEEDS, Need, Plan
 __all__ = ["CARRIED", "Carrier", "Known", "require"]
 
 CARRIED: dict[str, frozenset[Need]] = {
-    "echo": frozenset(NEEDS) - {"score", "hidden", "fit_steering", "train"},
-    "http": frozenset({"generate", "stream", "score", "embed", "cut", "candidates"}),
-    "local": frozenset(NEEDS),
+    "echo": frozenset(NEEDS) - {"score", "hidden", "fit_steering", "train", "extra"},
+    "http": frozenset({"generate", "stream", "score", "embed", "cut", "candidates", "extra"}),
+    "local": frozenset(NEEDS) - {"extra"},
 }
 """What each backend carries at most; settings and servers can make it less.
 

@@ -7,7 +7,7 @@ scores to tell, and embeddings only by the embedder it is handed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ipse.backends.carry import CARRIED, require
@@ -75,10 +75,10 @@ class EchoBackend:
             on_progress(len(plans), len(plans))
         return [_reply(plan) for plan in plans]
 
-    def stream(self, plan: Plan) -> Iterator[str]:
+    def stream(self, plan: Plan) -> Generator[str, None, Reply]:
         """Answer one plan line by line; together the lines are what `generate` gives."""
         require(self, [plan], "stream")
-        return iter(_reply(plan).text.splitlines(keepends=True))
+        return _lines(_reply(plan))
 
     def score(
         self,
@@ -140,6 +140,11 @@ class EchoBackend:
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: an echo uses no arrays."""
         raise NotCarried(f"an echo has no use for arrays: {', '.join(arrays)}")
+
+
+def _lines(reply: Reply) -> Generator[str, None, Reply]:
+    yield from reply.text.splitlines(keepends=True)
+    return reply
 
 
 def _cut(text: str, limit: int | None) -> Piece:

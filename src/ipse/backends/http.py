@@ -5,7 +5,7 @@ It cuts and scores only with a server that tokenizes and gives the log-probabili
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from ipse.backends.carry import CARRIED, Known, require
 from ipse.backends.client import Client, server_url
-from ipse.backends.vllm import Vllm, strange, turns
-from ipse.errors import BackendFailure, NotCarried
+from ipse.backends.completion import combined, drawn, request, written
+from ipse.backends.vllm import Vllm, strange
+from ipse.errors import NotCarried
 from ipse.job import Job, Trained
 from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
 from ipse.plan import Need, Plan
@@ -125,11 +126,11 @@ class HttpBackend:
         require(self._unasked, plans, "generate")
         return self._each(self._answer, [(plan,) for plan in plans], on_progress)
 
-    def stream(self, plan: Plan) -> Iterator[str]:
+    def stream(self, plan: Plan) -> Generator[str, None, Reply]:
         """Answer one plan in pieces; of several candidates, the first."""
         require(self._unasked, [plan], "stream")
-        body = {**self._body(plan, plan.sampling.seed), "stream": True}
-        return self._pieces(body)
+        body = {**request(self._model, plan, plan.sampling.seed), "stream": True}
+        return written(self.base, self._client.events(f"{self._url}/chat/completions", body))
 
     def score(
         self,
@@ -229,62 +230,12 @@ class HttpBackend:
                 raise
         return results
 
-    def _body(self, plan: Plan, seed: int) -> dict[str, Any]:
-        sampling = plan.sampling
-        body: dict[str, Any] = {
-            "model": self._model,
-            "messages": turns(plan.main.messages),
-            "max_tokens": sampling.max_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": seed,
-        }
-        return {**body, "stop": list(sampling.stop)} if sampling.stop else body
-
     def _answer(self, plan: Plan) -> Reply:
         first = plan.sampling.seed
         seeds = range(first, first + plan.candidates)
-        drawn = [self._draw(self._body(plan, seed)) for seed in seeds]
-        return Reply(
-            text=drawn[0].text,
-            finish=drawn[0].finish,
-            prompt_tokens=sum(one.prompt_tokens for one in drawn),
-            tokens=sum(one.tokens for one in drawn),
-            candidates=tuple(one.text for one in drawn),
-            finishes=tuple(one.finish for one in drawn),
-        )
-
-    def _draw(self, body: Mapping[str, Any]) -> Reply:
-        data = self._client.post(f"{self._url}/chat/completions", body)
-        try:
-            choice = data["choices"][0]
-            text = choice["message"]["content"]
-            usage = data.get("usage") or {}
-            finish = self._finish(choice.get("finish_reason"))
-            read, wrote = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise strange(self.base, "a chat completion", data) from error
-        if not isinstance(text, str):
-            raise strange(self.base, "a chat completion with text", data)
-        return Reply(text, finish, read, wrote)
-
-    def _pieces(self, body: Mapping[str, Any]) -> Iterator[str]:
-        for event in self._client.events(f"{self._url}/chat/completions", body):
-            try:
-                # The last chunk may hold only the usage, and no choice.
-                choice = event["choices"][0] if event["choices"] else {"delta": {}}
-                piece = choice["delta"].get("content") or ""
-            except (KeyError, IndexError, TypeError, AttributeError) as error:
-                raise strange(self.base, "a chat completion chunk", event) from error
-            if choice.get("finish_reason"):
-                self._finish(choice["finish_reason"])
-            if piece:
-                yield piece
-
-    def _finish(self, reason: str | None) -> Literal["stop", "length"]:
-        if reason == "content_filter":
-            raise BackendFailure(f"{self.base} withheld its answer: its content filter struck")
-        return "length" if reason == "length" else "stop"
+        url = f"{self._url}/chat/completions"
+        bodies = [request(self._model, plan, seed) for seed in seeds]
+        return combined([drawn(self.base, self._client.post(url, body)) for body in bodies])
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
         body = {"model": self._embedding_model, "input": texts, "encoding_format": "float"}

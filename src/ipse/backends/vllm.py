@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -105,9 +106,12 @@ class Vllm:
         return data if isinstance(data, dict) else {}
 
 
-def turns(messages: Sequence[Message]) -> list[dict[str, str]]:
+def turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Give messages as the JSON that servers take."""
-    return [{"role": message.role, "content": message.content} for message in messages]
+    return [
+        {"role": one.role, "content": one.content, **json.loads(one.extra or "{}")}
+        for one in messages
+    ]
 
 
 def strange(who: str, wanted: str, data: Any) -> BackendFailure:

@@ -49,7 +49,7 @@ def ask(
         for piece in pieces:
             write(piece, end="")
         write("")
-        if explain and pieces.reply is not None:
+        if explain and pieces.reply is not None and pieces.plan.candidates > 1:
             show_all(candidates_table(pieces.reply))
         if explain:
             show_all(*reasons_for(engine, user, question, method, pieces.plan).shown())

@@ -20,9 +20,11 @@ from ipse.cli.guard import Guarded
 from ipse.cli.importing import import_
 from ipse.cli.init import init
 from ipse.cli.judge import judge
+from ipse.cli.keys import keys
 from ipse.cli.learning import enroll, profile
 from ipse.cli.people import export, forget, records, remember, users
 from ipse.cli.reporting import compare, report
+from ipse.cli.serve import serve
 
 __all__ = ["app", "main"]
 
@@ -53,6 +55,8 @@ app.command()(feedback)
 app.command()(enroll)
 app.command()(profile)
 app.add_typer(adapters)
+app.command()(serve)
+app.add_typer(keys)
 app.command()(forget)
 app.command()(export)
 app.command()(methods)

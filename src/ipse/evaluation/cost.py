@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +128,7 @@ class Counted:
         self.nbytes += sum(map(_size, plans))
         return self.lm.generate(plans, on_progress)
 
-    def stream(self, plan: Plan) -> Iterator[str]:
+    def stream(self, plan: Plan) -> Generator[str, None, Reply]:
         """Answer one plan in pieces, as the model does."""
         self.nbytes += _size(plan)
         return self.lm.stream(plan)

@@ -5,5 +5,6 @@ It knows the engine and no method. What is asked of it in OpenAI's words is in `
 
 from ipse.server.app import create_app
 from ipse.server.context import Served
+from ipse.server.running import check_safe, run
 
-__all__ = ["Served", "create_app"]
+__all__ = ["Served", "check_safe", "create_app", "run"]

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from threading import Thread
+
+import anyio.to_thread
 from fastapi import FastAPI
 
 from ipse.engine import Ipse
-from ipse.server import openai
+from ipse.errors import IpseError
+from ipse.plan import Plan, Sampling
+from ipse.server import health, openai
 from ipse.server.context import Served
 from ipse.server.failures import ERRORS, handle_failures
 from ipse.server.guards import Gate
+from ipse.server.observe import Watch
 from ipse.settings import Settings
 
 __all__ = ["create_app"]
+
+_THREADS = 256
+"""The most requests that wait for a disk or a model at once; others wait for a thread."""
 
 
 def create_app(engine: Ipse, settings: Settings) -> FastAPI:
@@ -33,9 +44,29 @@ def create_app(engine: Ipse, settings: Settings) -> FastAPI:
         responses=ERRORS,
         max_body_size=settings.max_body,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        lifespan=_lifespan,
     )
     app.state.served = served
     handle_failures(app)
-    app.include_router(openai.router)
+    for part in (health, openai):
+        app.include_router(part.router)
     app.add_middleware(Gate, served=served)
+    app.add_middleware(Watch, observed=served.observed)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Run what lives as long as the server does."""
+    served: Served = app.state.served
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    Thread(target=_load, args=(served,), name="ipse-load", daemon=True).start()
+    yield
+
+
+def _load(served: Served) -> None:
+    """Load the model before anybody asks; one that cannot be loaded is every request's error."""
+    if served.settings.backend == "local":
+        with suppress(IpseError):
+            served.engine.lm.generate([Plan.ask("Hi", sampling=Sampling(max_tokens=1))])
+    served.ready.set()

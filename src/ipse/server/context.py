@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from threading import Event
+from time import time
 from typing import Annotated, ParamSpec, TypeVar
 
 import anyio.to_thread
@@ -14,10 +16,11 @@ from ipse.engine import Ipse
 from ipse.errors import Unauthorized
 from ipse.plan import Message
 from ipse.server.identity import Caller
+from ipse.server.observe import Observed
 from ipse.settings import Settings
 from ipse.store import Keys
 
-__all__ = ["Asks", "Said", "Served", "Serves", "blocking"]
+__all__ = ["Asks", "Said", "Served", "Serves", "answering", "blocking"]
 
 Said = Callable[[str, Sequence[Message]], None]
 """Told what a person said in a conversation that may be learned from: who, and the turns."""
@@ -39,11 +42,17 @@ class Served:
         engine: Answers.
         settings: How this server is set up.
         said: Told what people said, but for temporary chats; in a worker thread.
+        observed: Counts, and watches answers.
+        ready: Set once the model is loaded.
+        since: When the server began, in seconds since 1970.
     """
 
     engine: Ipse
     settings: Settings
     said: Said = _unheard
+    observed: Observed = field(default_factory=Observed)
+    ready: Event = field(default_factory=Event)
+    since: int = field(default_factory=lambda: int(time()))
 
     @property
     def keys(self) -> Keys:
@@ -66,6 +75,12 @@ async def _caller(request: Request) -> Caller:
 
 Serves = Annotated[Served, Depends(_served)]
 Asks = Annotated[Caller, Depends(_caller)]
+
+
+async def answering(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run what waits for a model in a thread; whoever stops waiting does not wait for its end."""
+    call = partial(function, *args, **kwargs)
+    return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
 
 
 async def blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

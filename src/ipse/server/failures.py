@@ -6,7 +6,6 @@ caller, for it may name files, servers or texts.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -19,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from ipse.errors import Failure, IpseError, TooMany, Unauthorized
 
-__all__ = ["ERRORS", "answer", "envelope", "handle_failures"]
+__all__ = ["ERRORS", "answer", "envelope", "failed", "handle_failures", "status_of"]
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _CODES = {"Unauthorized": "invalid_api_key", "TooMany": "rate_limit_exceeded"}
@@ -76,20 +75,34 @@ def envelope(
 
 def answer(error: Exception) -> Response:
     """Give the answer to whatever went wrong."""
+    headers = error.headers if isinstance(error, HTTPException) else _headers(error)
+    return JSONResponse(_printable(failed(error)), status_of(error), headers)
+
+
+def status_of(error: Exception) -> int:
+    """Give the HTTP status of whatever went wrong."""
+    if isinstance(error, RequestValidationError):
+        return 422
+    if isinstance(error, HTTPException):
+        return error.status_code
+    return error.status if isinstance(error, IpseError) else 500
+
+
+def failed(error: Exception) -> dict[str, Any]:
+    """Give the envelope of whatever went wrong."""
+    status = status_of(error)
     if isinstance(error, IpseError):
         name = type(error).__name__
         code = _CODES.get(name, _WORD.sub("_", name).lower())
         message = _inside(error) if isinstance(error, Failure) else str(error)
-        return _response(error.status, envelope(error.status, message, code), _headers(error))
+        return envelope(status, message, code)
     if isinstance(error, RequestValidationError):
         message, param = _told(error.errors())
-        return _response(422, envelope(422, message, "invalid_request", param))
+        return envelope(status, message, "invalid_request", param)
     if isinstance(error, HTTPException):
-        phrase = HTTPStatus(error.status_code).phrase
-        code = phrase.lower().replace(" ", "_")
-        body = envelope(error.status_code, str(error.detail), code)
-        return _response(error.status_code, body, error.headers)
-    return _response(500, envelope(500, "something went wrong here. The server's log says more"))
+        phrase = HTTPStatus(status).phrase
+        return envelope(status, str(error.detail), phrase.lower().replace(" ", "_"))
+    return envelope(status, "something went wrong here. The server's log says more")
 
 
 def handle_failures(app: FastAPI) -> None:
@@ -99,25 +112,18 @@ def handle_failures(app: FastAPI) -> None:
         request.scope["ipse.error"] = error
         return answer(error)
 
-    for kind in (IpseError, RequestValidationError, HTTPException, Exception):
+    for kind in (IpseError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)
 
 
-def _response(
-    status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
-) -> Response:
-    # Escaped, for what a client sent may hold half a character, which has no UTF-8.
-    escaped = json.loads(json.dumps(body).encode("ascii", "backslashreplace").decode())
-    return JSONResponse(_printable(escaped), status, headers)
-
-
 def _printable(value: Any) -> Any:
+    """Escape half characters, which a client may have sent and which have no UTF-8."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     return {k: _printable(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-def _headers(error: IpseError) -> dict[str, str] | None:
+def _headers(error: Exception) -> dict[str, str] | None:
     if isinstance(error, TooMany):
         return {"Retry-After": str(max(1, round(error.wait)))}
     return {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None

@@ -8,18 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import uuid4
 
+from anyio import move_on_after
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ipse.errors import Forbidden, IpseError, Unauthorized
+from ipse.errors import Forbidden, IpseError, TooSlow, Unauthorized
 from ipse.server.context import Served, blocking
 from ipse.server.failures import answer
 from ipse.server.identity import OPEN, Caller, of_key
+from ipse.server.rates import Rates
 
 __all__ = ["KEYED", "Gate", "is_loopback"]
 
 KEYED = ("/v1/", "/v2/", "/mcp", "/metrics")
 """What is refused without a key before it is looked at; the rest asks for one itself."""
+
+_DRAINED = 8  # times the longest body, that is read and thrown away before a refusal
 
 _HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -30,7 +35,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Gate:
-    """Finds out who asks, and gives every answer its request's id.
+    """Finds out who asks, whether they may now, and how long they wait at most.
 
     Args:
         app: What answers.
@@ -39,26 +44,57 @@ class Gate:
 
     def __init__(self, app: ASGIApp, served: Served) -> None:
         self._app, self._served = app, served
+        self._rates = Rates(served.settings.rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer why not."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        name = uuid4().hex
+        name, started = uuid4().hex, False
         scope["ipse.request"] = name
 
         async def send_named(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 message["headers"] = [*message["headers"], (b"x-request-id", name.encode())]
             await send(message)
 
+        headers = Headers(scope=scope)
         try:
-            scope["ipse.caller"] = await self._caller(scope["path"], Headers(scope=scope))
-        except IpseError as error:
-            await answer(error)(scope, receive, send_named)
+            caller = scope["ipse.caller"] = await self._caller(scope["path"], headers)
+            if caller is not None and scope["path"].startswith(KEYED):
+                self._rates.take(caller.key)
+            self._check_size(headers)
+        except (IpseError, HTTPException) as error:
+            scope["ipse.error"] = error
+            await self._refuse(error, scope, receive, send_named)
             return
-        await self._app(scope, receive, send_named)
+        limit = self._served.settings.deadline if scope["path"].startswith(KEYED) else None
+        with move_on_after(limit) as waiting:
+            await self._app(scope, receive, send_named)
+        if waiting.cancelled_caught and not started:
+            late = TooSlow(f"this took longer than {limit:g} seconds, which is as long as it may")
+            scope["ipse.error"] = late
+            await answer(late)(scope, receive, send_named)
+
+    def _check_size(self, headers: Mapping[str, str]) -> None:
+        """Refuse a body that says to be too long; one that lies is cut off while it is read."""
+        most = self._served.settings.max_body
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > most:
+            raise HTTPException(413, f"a body is at most {int(most):,} bytes; got {int(length):,}")
+
+    async def _refuse(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer why not, once the body is out of the way, so that the answer is heard."""
+        left = _DRAINED * self._served.settings.max_body
+        while scope["type"] == "http" and left > 0:
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if not message.get("more_body"):
+                break
+        await answer(error)(scope, receive, send)
 
     async def _caller(self, path: str, headers: Mapping[str, str]) -> Caller | None:
         """Give who asks; None where that need not be known yet."""

@@ -5,7 +5,7 @@ This file knows nothing of batches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -18,7 +18,7 @@ from ipse.backends.local.writing import Writer
 from ipse.lm import Reply
 from ipse.plan import Plan
 
-__all__ = ["Answer", "answers", "reply"]
+__all__ = ["Answer", "answers", "reply", "written"]
 
 
 class Answer:
@@ -105,3 +105,11 @@ def reply(drawn: Sequence[Answer]) -> Reply:
         candidates=tuple(answer.writer.text for answer in drawn),
         finishes=tuple(answer.finish or "length" for answer in drawn),
     )
+
+
+def written(
+    answer: Answer, letters: Iterable[tuple[object, str | None]]
+) -> Generator[str, None, Reply]:
+    """Give the pieces of one answer as they come; at the end, return its reply."""
+    yield from (piece for _, piece in letters if piece is not None)
+    return reply([answer])

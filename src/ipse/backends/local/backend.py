@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
@@ -17,7 +17,7 @@ from ipse import tensors
 from ipse.backends.cache import note
 from ipse.backends.carry import CARRIED, require
 from ipse.backends.limits import Limits
-from ipse.backends.local.answers import Answer, answers, reply
+from ipse.backends.local.answers import Answer, answers, reply, written
 from ipse.backends.local.attached import Attachments
 from ipse.backends.local.embedder import EMBEDDER, Embedder, embedder_folder, load_embedder
 from ipse.backends.local.hidden import hidden
@@ -156,13 +156,12 @@ class LocalBackend:
                 on_progress(done, len(requests))
         return [reply(group) for group in drawn]
 
-    def stream(self, plan: Plan) -> Iterator[str]:
+    def stream(self, plan: Plan) -> Generator[str, None, Reply]:
         """Answer one plan in pieces; of several candidates, the first."""
         require(self, [plan], "stream")
         mailbox: Mailbox = SimpleQueue()
         answer = answers(self._language_model(), plan)[0]
-        letters = self._letters([self._request(answer, mailbox)], mailbox)
-        return (piece for _, piece in letters if piece is not None)
+        return written(answer, self._letters([self._request(answer, mailbox)], mailbox))
 
     def score(
         self, plans: Sequence[Plan], targets: Sequence[str], on_progress: Progress | None = None

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
-from ipse.server.openai import chat
+from ipse.server.openai import chat, completions, embeddings, models
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"])
-router.include_router(chat.router)
+for _part in (chat, completions, embeddings, models):
+    router.include_router(_part.router)

@@ -1,0 +1,80 @@
+"""The server as a process: where it listens, what it logs, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+
+import uvicorn
+
+from ipse.engine import Ipse
+from ipse.errors import UsageError
+from ipse.server.app import create_app
+from ipse.server.guards import is_loopback
+from ipse.settings import Settings
+
+__all__ = ["check_safe", "run"]
+
+
+def check_safe(engine: Ipse, settings: Settings) -> bool:
+    """Refuse to listen to other machines while anybody could ask for anything.
+
+    Args:
+        engine: Knows the keys.
+        settings: Where the server is to listen.
+
+    Returns:
+        Whether there are no keys: everybody on this machine may act for anyone.
+
+    Raises:
+        UsageError: If there are no keys, and other machines could ask.
+    """
+    is_open = not engine.store.keys.any()
+    if is_open and not is_loopback(settings.host):
+        raise UsageError(
+            f"no key is needed yet, so {settings.host!r} would let everybody in. "
+            "Run: ipse keys create --service, or listen to this machine alone: --host 127.0.0.1"
+        )
+    return is_open
+
+
+def run(engine: Ipse, settings: Settings, told: Callable[[str], None]) -> None:
+    """Serve until the process is told to end; what is under way then has some time to.
+
+    Args:
+        engine: Answers.
+        settings: How the server is set up.
+        told: Told where it listens, once it does.
+
+    Raises:
+        UsageError: If it would not be safe, or the address cannot be listened at.
+    """
+    check_safe(engine, settings)
+    _configure_logs()
+    config = uvicorn.Config(
+        create_app(engine, settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,  # it would hold people's ids
+        server_header=False,
+        proxy_headers=False,  # nothing here depends on who is at the other end
+        timeout_graceful_shutdown=settings.grace,
+    )
+    server = uvicorn.Server(config)
+    try:
+        listening = config.bind_socket()
+    except SystemExit as error:
+        where = f"{settings.host}:{settings.port}"
+        raise UsageError(f"cannot listen at {where}. Give another by --host, --port") from error
+    host, port = listening.getsockname()[:2]
+    told(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    with listening:
+        server.run(sockets=[listening])
+
+
+def _configure_logs() -> None:
+    """Write what is logged to stderr."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.getLogger("ipse.server").setLevel(logging.INFO)
