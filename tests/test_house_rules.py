@@ -45,6 +45,8 @@ FLOORS = (
         "route",
         "running",
         "construct",
+        "searching",
+        "views",
     },
     {"evaluation"},
     {"server"},

@@ -24,6 +24,7 @@ from ipse.engine import DEFAULT_METHODS, Ipse
 from ipse.errors import InvalidFile, UsageError, unknown
 from ipse.lm import LM
 from ipse.plan import Sampling
+from ipse.records import USES
 from ipse.replies import KEEP_REPLIES
 from ipse.route import methods_of
 from ipse.store import Store
@@ -55,6 +56,13 @@ def _known_backend(name: str) -> str:
     if name not in BACKENDS:
         raise ValueError(f"should be one of {', '.join(BACKENDS)}")
     return name
+
+
+def _known_uses(text: str) -> str:
+    given = {part.strip() for part in text.split(",")} - {""}
+    if given - set(USES):
+        raise ValueError(f"should be some of {', '.join(USES)}, parted by commas")
+    return text
 
 
 class Settings(BaseSettings):
@@ -136,6 +144,13 @@ class Settings(BaseSettings):
     )
     grace: int = Field(
         30, ge=0, description="For serve: seconds that what is under way has to end at shutdown."
+    )
+
+    learn_conversations: bool = Field(
+        False, description="For serve: whether what people say in conversations becomes records."
+    )
+    conversation_uses: Annotated[str, AfterValidator(_known_uses)] = Field(
+        "prompt,train", description="For serve: what such records may be used for."
     )
 
     @property

@@ -22,6 +22,7 @@ from ipse.cli.init import init
 from ipse.cli.judge import judge
 from ipse.cli.keys import keys
 from ipse.cli.learning import enroll, profile
+from ipse.cli.mcp import mcp
 from ipse.cli.people import export, forget, records, remember, users
 from ipse.cli.reporting import compare, report
 from ipse.cli.serve import serve
@@ -59,6 +60,7 @@ app.command()(serve)
 app.add_typer(keys)
 app.command()(forget)
 app.command()(export)
+app.command()(mcp)
 app.command()(methods)
 app.command()(doctor)
 

@@ -78,21 +78,31 @@ class Hybrid(Method):
         arrays = {**index.to_arrays(), "vectors": vectors}
         return State(arrays=arrays, lineage=tuple(r.id for r in user.records))
 
-    def _search(self, plan: Plan, user: User, state: State) -> Steps[Plan]:
-        (question,) = yield Embed((plan.main.question,))
-        index = BM25.from_arrays(state.arrays, len(state.lineage))
-        by_words = index.scores(plan.main.question)  # (records,)
-        by_meaning = state.arrays["vectors"] @ question  # (records,)
-        fused = self._ranks if self.fusion == "ranks" else self._scores
-        return with_best(plan, user, state, fused(by_words, by_meaning), self)
+    def scores(self, question: str, state: State) -> Steps[NDArray[np.float64]]:
+        """Say how near each record of a state's lineage is to a question; higher is nearer.
 
-    def _scores(
-        self, by_words: NDArray[np.floating], by_meaning: NDArray[np.floating]
-    ) -> NDArray[np.floating]:
-        return above_zero(blend(by_words, by_meaning, self.words))
+        Args:
+            question: The question.
+            state: What was learned.
+
+        Returns:
+            Scores of (records,), in standard deviations; of ranks, what their fusion gives.
+        """
+        (vector,) = yield Embed((question,))
+        index = BM25.from_arrays(state.arrays, len(state.lineage))
+        by_words = index.scores(question)  # (records,)
+        by_meaning = state.arrays["vectors"] @ vector  # (records,)
+        if self.fusion == "ranks":
+            return self._ranks(by_words, by_meaning)
+        return blend(by_words, by_meaning, self.words)
+
+    def _search(self, plan: Plan, user: User, state: State) -> Steps[Plan]:
+        scores = yield from self.scores(plan.main.question, state)
+        shown = scores if self.fusion == "ranks" else above_zero(scores)
+        return with_best(plan, user, state, shown, self)
 
     def _ranks(
         self, by_words: NDArray[np.floating], by_meaning: NDArray[np.floating]
-    ) -> NDArray[np.floating]:
+    ) -> NDArray[np.float64]:
         worded = top(by_words, min(self.depth, int(np.count_nonzero(by_words))))
         return fuse([worded, top(by_meaning, self.depth)], len(by_words), self.rrf)

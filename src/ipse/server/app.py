@@ -8,15 +8,18 @@ from threading import Thread
 
 import anyio.to_thread
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from ipse.engine import Ipse
 from ipse.errors import IpseError
 from ipse.plan import Plan, Sampling
-from ipse.server import health, openai
-from ipse.server.context import Served
+from ipse.server import health, mem0, openai, people
+from ipse.server.context import Served, blocking
 from ipse.server.failures import ERRORS, handle_failures
 from ipse.server.guards import Gate
+from ipse.server.mcp import Mcp
 from ipse.server.observe import Watch
+from ipse.server.people.paths import RawPaths
 from ipse.settings import Settings
 
 __all__ = ["create_app"]
@@ -48,8 +51,11 @@ def create_app(engine: Ipse, settings: Settings) -> FastAPI:
     )
     app.state.served = served
     handle_failures(app)
-    for part in (health, openai):
+    for part in (health, openai, people, mem0):
         app.include_router(part.router)
+    app.state.mcp = Mcp(engine, settings.max_body)
+    app.router.routes.append(Route("/mcp", app.state.mcp))
+    app.add_middleware(RawPaths)
     app.add_middleware(Gate, served=served)
     app.add_middleware(Watch, observed=served.observed)
     return app
@@ -61,7 +67,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     served: Served = app.state.served
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     Thread(target=_load, args=(served,), name="ipse-load", daemon=True).start()
-    yield
+    served.worker.start()
+    mcp: Mcp = app.state.mcp
+    async with mcp.running():
+        yield
+    await blocking(served.worker.stop, served.settings.grace)
 
 
 def _load(served: Served) -> None:

@@ -15,7 +15,9 @@ from fastapi import Depends, Request
 from ipse.engine import Ipse
 from ipse.errors import Unauthorized
 from ipse.plan import Message
+from ipse.server.conversations import Listener, uses_of
 from ipse.server.identity import Caller
+from ipse.server.jobs import Worker
 from ipse.server.observe import Observed
 from ipse.settings import Settings
 from ipse.store import Keys
@@ -45,6 +47,7 @@ class Served:
         observed: Counts, and watches answers.
         ready: Set once the model is loaded.
         since: When the server began, in seconds since 1970.
+        worker: Does what is to be learned.
     """
 
     engine: Ipse
@@ -53,6 +56,12 @@ class Served:
     observed: Observed = field(default_factory=Observed)
     ready: Event = field(default_factory=Event)
     since: int = field(default_factory=lambda: int(time()))
+    worker: Worker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.worker = Worker(self.engine)
+        if self.settings.learn_conversations:
+            self.said = Listener(self.engine, uses_of(self.settings.conversation_uses))
 
     @property
     def keys(self) -> Keys:

@@ -21,7 +21,7 @@ from ipse.server.rates import Rates
 
 __all__ = ["KEYED", "Gate", "is_loopback"]
 
-KEYED = ("/v1/", "/v2/", "/mcp", "/metrics")
+KEYED = ("/v1/", "/v2/", "/v3/", "/mcp", "/metrics")
 """What is refused without a key before it is looked at; the rest asks for one itself."""
 
 _DRAINED = 8  # times the longest body, that is read and thrown away before a refusal
@@ -99,7 +99,8 @@ class Gate:
     async def _caller(self, path: str, headers: Mapping[str, str]) -> Caller | None:
         """Give who asks; None where that need not be known yet."""
         scheme, _, text = headers.get("authorization", "").partition(" ")
-        text = text.strip() if scheme.lower() == "bearer" else ""
+        # mem0's clients say "Token".
+        text = text.strip() if scheme.lower() in ("bearer", "token") else ""
         key = await blocking(self._served.keys.find, text) if text else None
         if key is not None:
             return of_key(key)

@@ -1,5 +1,7 @@
 """Where records and states are kept: one database file, and a folder of artefacts beside it."""
 
+from ipse.store.corrections import first_version, next_version
+from ipse.store.jobs import StoredJob
 from ipse.store.keys import Key, Keys
 from ipse.store.store import Store
 from ipse.store.values import (
@@ -13,6 +15,7 @@ from ipse.store.values import (
     StateSummary,
     StoredReply,
 )
+from ipse.store.writes import Outcome, Write, Writes
 
 __all__ = [
     "Added",
@@ -21,10 +24,16 @@ __all__ = [
     "Key",
     "Keys",
     "Manifest",
+    "Outcome",
     "Page",
     "Person",
     "Receipt",
     "StateSummary",
     "Store",
+    "StoredJob",
     "StoredReply",
+    "Write",
+    "Writes",
+    "first_version",
+    "next_version",
 ]

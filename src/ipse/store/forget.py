@@ -12,7 +12,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, Select, delete, func, insert, select, union
 
 from ipse.errors import StoreFailure, UnknownUser
-from ipse.store import replies
+from ipse.store import jobs, replies, writes
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
 from ipse.store.records import find_record, revision_of, touch
@@ -37,6 +37,8 @@ def forget_user(connection: Connection, user_id: str) -> Receipt:
     answered = replies.remove(connection, replies.made_of(connection, user_id, None))
     erased, artifacts = _erase(connection, [made, own])
     connection.execute(delete(records).where(owned(records, user_id)))
+    jobs.erase(connection, user_id)
+    writes.erase(connection, user_id)
     _drop(connection, user_id)
     return Receipt(user_id, ids, erased, artifacts, replies=answered)
 

@@ -11,7 +11,18 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    false,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from ipse.errors import Conflict, UnknownRecord, UnknownUser, UsageError
 from ipse.records import Kind, Record, Use, User
@@ -84,7 +95,7 @@ def add_records(connection: Connection, rows: Mapping[str, Mapping[str, Any]]) -
     touch(connection, Counter(row["user"] for row in fresh))
     for batch in chunks(fresh):
         connection.execute(insert(records), batch)
-    return Added(new=len(fresh), known=len(known))
+    return Added(new=len(fresh), known=len(known), there=frozenset(known))
 
 
 def view(
@@ -124,9 +135,18 @@ def page_of_records(
     limit: int,
     cursor: str | None,
     kinds: Sequence[Kind] | None,
+    source: str | None = None,
+    since: datetime | None = None,
+    before: datetime | None = None,
 ) -> Page[Record]:
     """Read one person's records newest first, from a cursor on; `Store.records` says more."""
     query = _newest_first(user_id, kinds).limit(_count("limit", limit) + 1)
+    if source is not None:
+        query = query.where(records.c.source == source if is_text(source) else false())
+    if since is not None:
+        query = query.where(records.c.time >= micros(since))
+    if before is not None:
+        query = query.where(records.c.time < micros(before))
     if cursor is not None:
         after = tuple_(records.c.time, records.c.id) < tuple_(*_decode(cursor, (int, str)))
         query = query.where(after)

@@ -12,13 +12,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ipse.records import Kind, Record, User
 from ipse.state import SavedState, StateKey
-from ipse.store import forget, learned, records, replies, states, transfer, versions
+from ipse.store import (
+    corrections,
+    forget,
+    learned,
+    pauses,
+    records,
+    replies,
+    states,
+    transfer,
+    versions,
+)
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
+from ipse.store.jobs import Jobs
 from ipse.store.keys import Keys
+from ipse.store.pauses import Pauses
 from ipse.store.scratch import Scratch
 from ipse.store.values import (
     Added,
@@ -30,6 +43,7 @@ from ipse.store.values import (
     StateSummary,
     StoredReply,
 )
+from ipse.store.writes import Writes, note
 
 __all__ = ["Store"]
 
@@ -54,6 +68,7 @@ class Store:
     def __init__(self, database: Database, artifacts: Artifacts, scratch: Scratch) -> None:
         self._database, self._artifacts = database, artifacts
         self.scratch = scratch
+        self.jobs, self.pauses, self.writes = Jobs(database), Pauses(database), Writes(database)
         self.keys = Keys(database)
         self.arrays = artifacts.load  # what `State.artifact` names, for backends to attach
 
@@ -109,8 +124,9 @@ class Store:
         batch = list(items)
         rows = records.record_rows(batch)
         with self._database.writing() as connection:
-            new = records.add_records(connection, rows).new
-        return Added(new, len(batch) - new)
+            added = records.add_records(connection, rows)
+            note(connection, {"records": list(rows), "known": sorted(added.there)})
+        return Added(added.new, len(batch) - added.new, added.there)
 
     def replace(self, record_id: str, record: Record) -> Receipt:
         """Forget a record, with all that was made from it, and add another in its place.
@@ -130,6 +146,7 @@ class Store:
         with self._database.writing() as connection:
             receipt = forget.forget_record(connection, record_id, record.user, leave=False)
             records.add_records(connection, rows)
+            note(connection, {"record": record.id, "receipt": receipt.noted()})
             self.scratch.cleared()  # before the commit: no crash after it can keep what is in it
         return self._finish(receipt)
 
@@ -173,16 +190,45 @@ class Store:
         with self._database.reading() as connection:
             return records.find_record(connection, record_id, user_id)
 
+    def current(self, record_id: str, user_id: str | None = None) -> Record:
+        """Read one record or, where it was corrected, what stands in its place by now.
+
+        Args:
+            record_id: The record's id.
+            user_id: Whose it must be; another person's is then as unknown as one that is nowhere.
+
+        Returns:
+            The record; its id is the one that was asked for, or `next_version` of it or of that.
+
+        Raises:
+            UnknownRecord: If there is no such record.
+        """
+        with self._database.reading() as connection:
+            return corrections.find_current(connection, record_id, user_id)
+
     def records(
         self,
         user_id: str,
         limit: int = 100,
         cursor: str | None = None,
         kinds: Sequence[Kind] | None = None,
+        **only: Any,
     ) -> Page[Record]:
-        """Read one person's records newest first, a page at a time; nobody has an empty page."""
+        """Read one person's records newest first, a page at a time.
+
+        Args:
+            user_id: Whose; nobody has an empty page.
+            limit: How many.
+            cursor: Where the page before ended.
+            kinds: Only these kinds.
+            **only: `source`: only from there; `since` and `before`: only what happened at the one
+                time or later, or strictly before the other.
+
+        Returns:
+            The page.
+        """
         with self._database.reading() as connection:
-            return records.page_of_records(connection, user_id, limit, cursor, kinds)
+            return records.page_of_records(connection, user_id, limit, cursor, kinds, **only)
 
     def users(self, limit: int = 100, cursor: str | None = None) -> Page[Person]:
         """Read who there is, in the order of ids, a page at a time."""
@@ -269,6 +315,7 @@ class Store:
         """
         with self._database.writing() as connection:
             versions.restore(connection, state_id)
+            note(connection, {"state": state_id})
             return states.saved_state(connection, states.find(connection, state_id))
 
     def state_id(self, key: StateKey) -> str | None:
@@ -354,6 +401,8 @@ class Store:
         """
         with self._database.writing() as connection:
             receipt = forget.forget_user(connection, user_id)
+            pauses.erase(connection, user_id)
+            note(connection, {"receipt": receipt.noted()}, of_nobody=True)
             self.scratch.cleared()
         return self._finish(receipt)
 
@@ -389,6 +438,8 @@ class Store:
         """
         with self._database.writing() as connection:
             receipt = forget.forget_record(connection, record_id, user_id)
+            gone = not records.revision_of(connection, receipt.user)
+            note(connection, {"receipt": receipt.noted()}, of_nobody=gone)
             self.scratch.cleared()
         return self._finish(receipt)
 
@@ -408,21 +459,22 @@ class Store:
         """
         return transfer.export_user(self._database, self._artifacts, user_id, Path(path))
 
-    def import_user(self, path: str | Path) -> Imported:
+    def import_user(self, path: str | Path, user_id: str | None = None) -> Imported:
         """Read what `export_user` wrote: all of it, or on an error none.
 
         Args:
             path: The file.
+            user_id: Whose it must be; None is anyone's.
 
         Returns:
             What is new, what was there, and which states were left out.
 
         Raises:
-            InvalidFile: If the file is not a whole export.
+            InvalidFile: If the file is not a whole export, or not that person's.
             Conflict: If a record or a state of the same id is there with other content.
         """
         try:
-            return transfer.import_user(self._database, self._artifacts, Path(path))
+            return transfer.import_user(self._database, self._artifacts, Path(path), user_id)
         finally:
             self._artifacts.tidied(self._database)
 

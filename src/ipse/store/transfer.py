@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Row, insert, select
 
-from ipse.errors import Conflict
+from ipse.errors import Conflict, InvalidFile
 from ipse.state import SavedState
 from ipse.store import replies, states
 from ipse.store.archive import Standing, read_archive, write_archive
@@ -28,6 +28,7 @@ from ipse.store.schema import states as state_table
 from ipse.store.sourced import Sourced
 from ipse.store.values import Imported, Manifest, StoredReply
 from ipse.store.versions import is_previous, keep_previous
+from ipse.store.writes import note
 
 __all__ = ["export_user", "import_user"]
 
@@ -46,9 +47,14 @@ def export_user(database: Database, artifacts: Artifacts, user_id: str, path: Pa
     return write_archive(path, user_id, person.records, own, answered)
 
 
-def import_user(database: Database, artifacts: Artifacts, path: Path) -> Imported:
+def import_user(
+    database: Database, artifacts: Artifacts, path: Path, user_id: str | None = None
+) -> Imported:
     """Read one person's data from a file; `Store.import_user` says more."""
     archive = read_archive(path)
+    whose = archive.manifest.user
+    if user_id not in (None, whose):
+        raise InvalidFile(f"{path.name} is not an export of {user_id!r}. Nothing was written")
     rows = record_rows(archive.records)
     with database.writing() as connection:
         added = add_records(connection, rows)
@@ -56,7 +62,9 @@ def import_user(database: Database, artifacts: Artifacts, path: Path) -> Importe
         taken, left_out = _take(connection, artifacts, unknown)
         states.prune(connection, taken)
         answered = sum(_answer(connection, reply) for reply in archive.replies)
-    return Imported(archive.manifest.user, added, len(taken), tuple(left_out), answered)
+        counts = {"records": {"new": added.new, "known": added.known}, "replies": answered}
+        note(connection, {**counts, "states": len(taken), "left_out": left_out})
+    return Imported(whose, added, len(taken), tuple(left_out), answered)
 
 
 def _whole(

@@ -26,10 +26,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Added:
-    """What became of a batch of records: how many are new, how many were there already."""
+    """What became of a batch of records.
+
+    Attributes:
+        new: How many are new.
+        known: How many were there already.
+        there: The ids of those that were there already.
+    """
 
     new: int
     known: int
+    there: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -166,6 +173,10 @@ class Receipt:
             "states": [self._shown(state) for state in self.states],
             "artifacts": [{"name": a.name, "bytes": a.nbytes} for a in self.artifacts],
         }
+
+    def noted(self) -> dict[str, Any]:
+        """Give what `to_json` gives, but for whose data it was."""
+        return {name: value for name, value in self.to_json().items() if name != "user"}
 
     def _shown(self, state: StateSummary) -> dict[str, Any]:
         owners = {self.user: "own", None: "shared"}

@@ -1,0 +1,110 @@
+"""The worker: one thread that does what is to be learned, job by job, while answers go on.
+
+Jobs stand in the store until they are done. Who is killed leaves the one under way there; the next
+worker puts it back, and learning goes on from what was kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from ipse.engine import Ipse
+from ipse.errors import IpseError, StoreFailure
+from ipse.meter import Told
+from ipse.state import SavedState
+from ipse.store import StoredJob
+
+__all__ = ["Worker"]
+
+_LOG = logging.getLogger("ipse.jobs")
+
+_WAIT = 2.0
+"""Seconds after which it is looked whether another process left something to do."""
+
+_TELL = 0.5
+"""Seconds between two words of how far a job is: each is a write."""
+
+
+class _Stopped(BaseException):
+    """The worker is to stop, or its job is not wanted any more; nothing that learns catches it."""
+
+
+class Worker:
+    """Does the jobs of a store.
+
+    Args:
+        engine: Learns.
+    """
+
+    def __init__(self, engine: Ipse) -> None:
+        self._engine, self._jobs = engine, engine.store.jobs
+        self._news, self._stop = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Put back what another worker left under way, and begin."""
+        self._jobs.put_back()
+        self._thread = threading.Thread(target=self._work, name="ipse-jobs", daemon=True)
+        self._thread.start()
+
+    def stop(self, patience: float) -> None:
+        """End; what is under way is begun again by the next worker.
+
+        Args:
+            patience: How many seconds it is waited for.
+        """
+        self._stop.set()
+        self._news.set()
+        if self._thread is not None:
+            self._thread.join(patience)
+
+    def wake(self) -> None:
+        """Say that there is something to do."""
+        self._news.set()
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            self._news.clear()
+            try:
+                job = self._jobs.take()
+                if job is not None:
+                    self._do(job)
+                    continue
+            except StoreFailure:
+                _LOG.exception("the store did not answer")
+            self._news.wait(_WAIT)
+
+    def _do(self, job: StoredJob) -> None:
+        try:
+            kept = self._learn(job, self._teller(job))
+        except _Stopped:
+            return
+        except IpseError as error:
+            self._jobs.end(job, error=str(error))
+        except Exception as error:  # one job that cannot be done must not end the others
+            # Without the error's own words, for these may hold what people wrote.
+            _LOG.error("job %s failed: %s", job.id, type(error).__name__)
+            self._jobs.end(job, error=f"something went wrong: {type(error).__name__}")
+        else:
+            self._jobs.end(job, len(kept))
+
+    def _learn(self, job: StoredJob, told: Told) -> list[SavedState]:
+        if job.kind == "fit":
+            return self._engine.fit(job.methods, told)
+        return self._engine.refresh(job.user, job.methods, told, anew=job.kind == "anew")
+
+    def _teller(self, job: StoredJob) -> Told:
+        last = 0.0
+
+        def tell(doing: str, share: float) -> None:
+            nonlocal last
+            if self._stop.is_set():
+                raise _Stopped
+            if (now := time.monotonic()) - last >= _TELL:
+                last = now
+                if not self._jobs.tell(job, doing, share):
+                    raise _Stopped
+
+        return tell

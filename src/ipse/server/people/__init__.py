@@ -1,0 +1,13 @@
+"""What is known of people, and what becomes of it: `/v1/users/{user}/...`."""
+
+from fastapi import APIRouter
+
+from ipse.server.people import jobs, person, records, replies
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1")
+router.include_router(records.router)
+router.include_router(replies.router)
+router.include_router(jobs.router)
+router.include_router(person.router)

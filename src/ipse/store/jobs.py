@@ -1,0 +1,201 @@
+"""Jobs: what is to be learned, kept until it is done.
+
+A job waits, is taken by a worker, and ends; each step is a transaction. A worker that dies leaves
+its job under way: the next one puts it back, and learning goes on from what was kept. Only the
+latest attempt at a job may say how far it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+
+from ipse.errors import Unknown
+from ipse.store.database import Database
+from ipse.store.schema import is_text, micros, moment, owned
+from ipse.store.served import jobs
+from ipse.store.writes import note
+
+__all__ = ["Jobs", "StoredJob", "erase"]
+
+Status = Literal["queued", "running", "done", "failed"]
+
+_KEPT = timedelta(days=30)
+"""How long a job that ended is known."""
+
+
+@dataclass(frozen=True)
+class StoredJob:
+    """Something that is to be learned, is being learned, or was.
+
+    Attributes:
+        id: The job's id.
+        user: Of whom; None is everybody.
+        kind: What is done: `enroll` learns of people what is missing, `anew` as if nothing were
+            known, `fit` learns from everybody who shares.
+        methods: The composition that learns.
+        status: Where it is.
+        attempts: How often it was begun.
+        share: How much of it is done, in [0, 1].
+        doing: What is being done.
+        error: Why it failed; "" where it did not.
+        states: How many states were kept.
+        made: When it was asked for, in UTC.
+        begun: When it was begun the last time.
+        ended: When it ended.
+    """
+
+    id: str
+    user: str | None
+    kind: str
+    methods: str
+    status: Status = "queued"
+    attempts: int = 0
+    share: float = 0.0
+    doing: str = ""
+    error: str = ""
+    states: int = 0
+    made: datetime = field(default_factory=lambda: datetime.now(UTC))
+    begun: datetime | None = None
+    ended: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the job as JSON-able data."""
+        times = {name: getattr(self, name) for name in ("made", "begun", "ended")}
+        return {**vars(self), **{n: t.isoformat() if t else None for n, t in times.items()}}
+
+
+class Jobs:
+    """The jobs of a store.
+
+    Args:
+        database: Where.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, user: str | None, kind: str, methods: str) -> StoredJob:
+        """Ask for something to be learned; one that waits already is given as it is.
+
+        Args:
+            user: Of whom; None is everybody.
+            kind: What is to be done.
+            methods: The composition that learns.
+
+        Returns:
+            The job.
+        """
+        with self._database.writing() as connection:
+            alike = select(jobs).where(
+                *(jobs.c.kind == kind, jobs.c.methods == methods, jobs.c.status == "queued"),
+                _of(user),
+            )
+            row = connection.execute(alike.limit(1)).one_or_none()
+            job = _job(row) if row else StoredJob(uuid4().hex, user, kind, methods)
+            if row is None:
+                connection.execute(insert(jobs).values(_row(job)))
+                old = jobs.c.ended < micros(job.made - _KEPT)
+                connection.execute(delete(jobs).where(old))
+            note(connection, {"job": job.id})
+        return job
+
+    def find(self, job_id: str, user: str | None) -> StoredJob:
+        """Read one job.
+
+        Args:
+            job_id: The job's id.
+            user: Whose it must be; another person's is as unknown as one that is nowhere.
+
+        Returns:
+            The job.
+
+        Raises:
+            Unknown: If there is no such job.
+        """
+        with self._database.reading() as connection:
+            query = select(jobs).where(jobs.c.id == job_id, _of(user))
+            row = connection.execute(query).one_or_none() if is_text(job_id) else None
+        if row is None:
+            raise Unknown(f"no job {job_id!r} is known; jobs are known for {_KEPT.days} days")
+        return _job(row)
+
+    def latest(self, user: str | None, limit: int = 100) -> list[StoredJob]:
+        """Read the latest jobs of a person, or of everybody together, newest first."""
+        query = select(jobs).where(_of(user)).order_by(jobs.c.made.desc(), jobs.c.id)
+        with self._database.reading() as connection:
+            return [_job(row) for row in connection.execute(query.limit(limit))]
+
+    def counts(self) -> Mapping[str, int]:
+        """Say how many jobs wait and are under way, of everyone."""
+        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+        query = query.where(jobs.c.status.in_(("queued", "running")))
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return {"queued": 0, "running": 0, **{row[0]: row[1] for row in rows}}
+
+    def take(self) -> StoredJob | None:
+        """Begin the job that waited longest; None where none waits."""
+        query = select(jobs).where(jobs.c.status == "queued").order_by(jobs.c.made, jobs.c.id)
+        with self._database.reading() as connection:  # who waits for work does not hold up writers
+            if connection.execute(query.limit(1)).one_or_none() is None:
+                return None
+        with self._database.writing() as connection:
+            row = connection.execute(query.limit(1)).one_or_none()
+            if row is None:
+                return None
+            values = {
+                "status": "running",
+                "attempts": row.attempts + 1,
+                "begun": micros(datetime.now(UTC)),
+            }
+            connection.execute(update(jobs).where(jobs.c.id == row.id).values(values))
+            found = connection.execute(select(jobs).where(jobs.c.id == row.id)).one()
+        return _job(found)
+
+    def tell(self, job: StoredJob, doing: str, share: float) -> bool:
+        """Say how far a job is; give whether it is still wanted."""
+        return self._move(job, {"doing": doing, "share": share})
+
+    def end(self, job: StoredJob, states: int = 0, error: str = "") -> bool:
+        """End a job, well or with what went wrong; give whether it was still wanted."""
+        values = {"status": "failed" if error else "done", "error": error, "states": states}
+        values |= {"ended": micros(datetime.now(UTC)), "doing": ""}
+        return self._move(job, values if error else {**values, "share": 1.0})
+
+    def put_back(self) -> int:
+        """Let what a worker that is gone left under way wait again; say how much that was."""
+        with self._database.writing() as connection:
+            moved = update(jobs).where(jobs.c.status == "running").values(status="queued")
+            return connection.execute(moved).rowcount
+
+    def _move(self, job: StoredJob, values: Mapping[str, Any]) -> bool:
+        mine = jobs.c.id == job.id, jobs.c.attempts == job.attempts, jobs.c.status == "running"
+        with self._database.writing() as connection:
+            return connection.execute(update(jobs).where(*mine).values(**values)).rowcount == 1
+
+
+def erase(connection: Connection, user_id: str) -> None:
+    """Remove a person's jobs; one that is under way finds that it is not wanted any more."""
+    connection.execute(delete(jobs).where(owned(jobs, user_id)))
+
+
+def _of(user: str | None) -> ColumnElement[bool]:
+    return jobs.c.user.is_(None) if user is None else owned(jobs, user)
+
+
+def _row(job: StoredJob) -> dict[str, Any]:
+    times = {name: getattr(job, name) for name in ("made", "begun", "ended")}
+    return {**vars(job), **{name: micros(time) if time else None for name, time in times.items()}}
+
+
+def _job(row: Row[Any]) -> StoredJob:
+    fields = dict(row._mapping)
+    for name in ("made", "begun", "ended"):
+        fields[name] = None if fields[name] is None else moment(fields[name])
+    return StoredJob(**fields)
