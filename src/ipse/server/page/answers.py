@@ -92,6 +92,7 @@ class AnswerCard:
             strength=desk.strength if personal else 0.0,
             sampling=sampling,
             history=history,
+            keep=not desk.temporary,
         )
         self._dots.set_visibility(True)
         self._stop.set_visibility(True)

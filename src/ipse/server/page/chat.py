@@ -81,9 +81,14 @@ class _Chat:
                 number.set_text(f"{desk.strength:.2f}")
 
             slider.on_value_change(turned)
+            temporary = ui.checkbox("Temporary", value=desk.temporary, on_change=self._keep)
+            temporary.props("dense").tooltip("Nothing that is said is kept")
             methods = ui.input("Methods", value=desk.methods or "", placeholder=desk.engine.written)
             methods.props('dense borderless aria-label="Methods" stack-label')
             methods.on_value_change(lambda event: setattr(desk, "methods", event.value or None))
+
+    def _keep(self, event: events.ValueChangeEventArguments[bool | None]) -> None:
+        self.desk.temporary = bool(event.value)
 
     async def _send(self) -> None:
         question = (self._question.value or "").strip()

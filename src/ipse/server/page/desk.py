@@ -36,6 +36,7 @@ class Desk:
         chosen: The person it shows; "" where none is chosen.
         strength: 0 is the generic model, 1 the methods as published.
         methods: The composition that answers; None is the engine's own.
+        temporary: Whether nothing that is said is kept.
         dark: Whether it is dark; None is as the device is.
         conversation: What was said.
     """
@@ -48,6 +49,7 @@ class Desk:
     chosen: str = ""
     strength: float = 1.0
     methods: str | None = None
+    temporary: bool = False
     dark: bool | None = None
     conversation: Conversation = field(default_factory=Conversation)
 
@@ -61,6 +63,18 @@ class Desk:
         person = self.may(self.chosen or None)
         if person is None:
             raise UsageError("nobody is chosen. Choose a person, or type a new name")
+        return person
+
+    @property
+    def learner(self) -> str:
+        """The same, where more may be learned of them.
+
+        Raises:
+            UsageError: If nobody is chosen, or they are paused.
+        """
+        person = self.who
+        if self.engine.store.pauses.since(person) is not None:
+            raise UsageError(f"{person!r} is paused, so nothing new is kept. Go on in: Me")
         return person
 
     def choose(self, person: str) -> None:

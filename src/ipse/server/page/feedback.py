@@ -74,7 +74,7 @@ async def _tell(desk: Desk, answer: Answer, **what: Any) -> Taken:
             "this answer is not kept, so nothing can be said of it: something it was made of was "
             "forgotten, or this server keeps no replies"
         )
-    return await desk.call(desk.engine.feedback, desk.who, answer.id, **what)
+    return await desk.call(desk.engine.feedback, desk.learner, answer.id, **what)
 
 
 def _summary(taken: Taken) -> str:

@@ -5,12 +5,10 @@ It knows the engine, and nothing of how a page is drawn.
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from ipse.engine import Ipse
 from ipse.errors import InvalidFile
@@ -53,12 +51,9 @@ def take(engine: Ipse, person: str, name: str, content: bytes) -> int:
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"file{suffix}"
         path.write_bytes(content)
-        owner = _exported(path) if suffix == ".zip" else None
-        if owner is None:
-            return engine.add(_records(path, person, _FORMATS[suffix], name)).new
-        if owner != person:
-            raise InvalidFile(f"{name!r} is an export of another person than {person!r}")
-        return engine.store.import_user(path).records.new
+        if suffix == ".zip" and _is_export(path):
+            return engine.store.import_user(path, person).records.new
+        return engine.add(_records(path, person, _FORMATS[suffix], name)).new
 
 
 def export(engine: Ipse, person: str) -> bytes:
@@ -77,16 +72,13 @@ def export(engine: Ipse, person: str) -> bytes:
         return path.read_bytes()
 
 
-def _exported(path: Path) -> Any:
-    """Give whose export a zip is; None where it is no export of ours."""
+def _is_export(path: Path) -> bool:
+    """Whether a zip is an export of ours, and not ChatGPT's."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if _MANIFEST not in archive.namelist():
-                return None
-            manifest = json.loads(archive.read(_MANIFEST))
-    except (zipfile.BadZipFile, ValueError) as error:
+            return _MANIFEST in archive.namelist()
+    except zipfile.BadZipFile as error:
         raise InvalidFile(f"the zip cannot be read: {error}") from error
-    return manifest.get("user") if isinstance(manifest, dict) else None
 
 
 def _records(path: Path, person: str, form: str, name: str = "") -> list[Record]:

@@ -34,7 +34,7 @@ async def learned(desk: Desk) -> None:
         async def learn() -> None:
             button.props("loading")
             with telling():
-                kept = await desk.call(desk.engine.refresh, desk.who)
+                kept = await desk.call(desk.engine.refresh, desk.learner)
                 say(f"Learned: {counted(len(kept), 'state')}", "positive")
                 await _again()
             button.props(remove="loading")

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
 
-from nicegui import ui
+from nicegui import events, ui
 
 from ipse.records import KINDS, Record, User
 from ipse.server.page.charts import timeline
@@ -33,6 +33,7 @@ async def me(desk: Desk) -> None:
         return
     person = desk.who
     view = await desk.call(desk.engine.store.user, person)
+    paused = await desk.call(desk.engine.store.pauses.since, person)
     with ui.element("div").classes("ip-page ip-me"):
         _head(view)
         with ui.element("div").classes("ip-columns"):
@@ -42,7 +43,7 @@ async def me(desk: Desk) -> None:
                 _timeline(view)
                 _words(desk)
                 await learned(desk)
-                _leave(desk)
+                _leave(desk, paused is not None)
 
 
 def _head(view: User) -> None:
@@ -154,8 +155,8 @@ def _words(desk: Desk) -> None:
         button = ui.button("Put it in words", icon="notes", on_click=write).props("flat no-caps")
 
 
-def _leave(desk: Desk) -> None:
-    """Import, export, and erasing."""
+def _leave(desk: Desk, paused: bool) -> None:
+    """Import, export, pausing and erasing."""
     with ui.element("section").classes("ip-card").props('aria-label="Import, export, erase"'):
         ui.label("Yours to take, and to erase").classes("ip-h2")
 
@@ -164,7 +165,12 @@ def _leave(desk: Desk) -> None:
                 content = await desk.call(export, desk.engine, desk.who)
                 ui.download.content(content, f"ipse-{datetime.now(UTC):%Y-%m-%d}.zip")
 
+        async def pause(event: events.ValueChangeEventArguments[bool | None]) -> None:
+            with telling():
+                await desk.call(desk.engine.store.pauses.set, desk.who, on=bool(event.value))
+
         upload(desk)
+        ui.switch("Paused: nothing new is kept or learned", value=paused, on_change=pause)
         with ui.element("div").classes("ip-row"):
             ui.button("Export everything", icon="download", on_click=take_out).props("flat no-caps")
             ui.element("div").classes("ip-gap")

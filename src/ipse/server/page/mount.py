@@ -17,8 +17,9 @@ from ipse.server.identity import OPEN, Caller, person
 from ipse.server.page.chat import chat
 from ipse.server.page.compare import compare
 from ipse.server.page.desk import Desk
+from ipse.server.page.figures import figures
 from ipse.server.page.me import me
-from ipse.server.page.operate import Figures, operate
+from ipse.server.page.operate import operate
 from ipse.server.page.sessions import SESSION, Sessions, add_sessions
 from ipse.server.page.shell import Shell, remembered, telling
 from ipse.server.page.signin import sign_in
@@ -40,7 +41,6 @@ def mount_page(
     app: FastAPI,
     served: Served,
     results: Sequence[Path] = (Path("ipse-bench"),),
-    figures: Figures = tuple,
 ) -> None:
     """Hang the page into an app; once a process, for NiceGUI has one app in each.
 
@@ -48,7 +48,6 @@ def mount_page(
         app: The server's app, with all its other routes and middleware.
         served: What answers.
         results: Where results of `ipse bench` are looked for.
-        figures: What the server has counted.
     """
     sessions = Sessions(served)
     add_sessions(app, sessions, HOME)
@@ -59,7 +58,7 @@ def mount_page(
 
     ui.run_with(
         app,
-        root=partial(_page, served, sessions, results, figures),
+        root=partial(_page, served, sessions, results),
         title="Ipse",
         favicon=_ICON,
         dark=None,
@@ -71,9 +70,7 @@ def mount_page(
     )
 
 
-async def _page(
-    served: Served, sessions: Sessions, results: Sequence[Path], figures: Figures
-) -> None:
+async def _page(served: Served, sessions: Sessions, results: Sequence[Path]) -> None:
     """Draw the page for one browser."""
     request = ui.context.client.request
     token = request.cookies.get(SESSION, "")
@@ -96,12 +93,13 @@ async def _page(
             await shell.fill()
             await draw()
 
+    counted = partial(figures, served)
     ui.sub_pages(
         {
             "/": partial(drawn, partial(chat, desk)),
             "/me": partial(drawn, partial(me, desk)),
             "/compare": partial(drawn, partial(compare, desk, results)),
-            "/operate": partial(drawn, partial(operate, desk, served.settings.store, figures)),
+            "/operate": partial(drawn, partial(operate, desk, served.settings.store, counted)),
         }
     )
 

@@ -19,6 +19,7 @@ Figures = Callable[[], Sequence[tuple[str, str]]]
 """Gives what the server has counted since it began: a title and a number each."""
 
 _PAGE = 50
+_LATEST = 5  # jobs
 _EVERY = 5.0  # seconds
 
 
@@ -39,6 +40,7 @@ async def operate(desk: Desk, store: str, figures: Figures) -> None:
             lm = desk.engine.lm
             ui.label(f"{lm.base or lm.name} · methods {desk.engine.written}")
         tiles = ui.element("div").classes("ip-tiles")
+        jobs = ui.element("div")
 
         async def look() -> None:
             now = await desk.call(measure, store)
@@ -51,6 +53,7 @@ async def operate(desk: Desk, store: str, figures: Figures) -> None:
                 ("Threads", f"{now.threads:,}"),
                 *await desk.call(figures),
             ]
+            await _jobs(desk, jobs)
             with tiles.clear():
                 for title, number in shown:
                     with ui.element("div").classes("ip-card ip-tile"):
@@ -95,8 +98,26 @@ async def _people(desk: Desk) -> None:
         await fetch()
 
 
-async def _learn(desk: Desk, person: str) -> None:
+async def _jobs(desk: Desk, place: ui.element) -> None:
+    """What is to be learned of everybody, what is under way, and what became of the last."""
+    store = desk.engine.store.jobs
+    counts, latest = await desk.call(store.counts), await desk.call(store.latest, None, _LATEST)
+    with place.clear(), ui.element("section").classes("ip-card").props('aria-label="Jobs"'):
+        ui.label("Jobs").classes("ip-h2")
+        ui.label(f"{counts['running']} under way, {counts['queued']} waiting").classes("ip-muted")
+        for job in latest:
+            with ui.element("div").classes("ip-row"):
+                ui.label(f"{job.kind} {job.methods}").classes("ip-state-name")
+                ui.label(job.error or job.doing or job.status).classes("ip-muted ip-gap")
+                ui.linear_progress(job.share, show_value=False).classes("ip-share")
+        ui.button(
+            "Learn of everybody", icon="model_training", on_click=partial(_learn, desk)
+        ).props("flat no-caps")
+
+
+async def _learn(desk: Desk, person: str | None) -> None:
+    """Ask for what is missing to be learned, in the background."""
     with telling():
         desk.may(person)
-        kept = await desk.call(desk.engine.refresh, person)
-        say(f"{person}: {len(kept)} learned", "positive")
+        await desk.call(desk.engine.store.jobs.add, person, "enroll", desk.engine.written)
+        say("It will be learned in the background", "positive")

@@ -152,7 +152,7 @@ def sure(button: ui.button, question: str, then: Callable[[], Awaitable[None]]) 
 
 def _check(desk: Desk, record: Record) -> None:
     """The record must be of whom this page may show now."""
-    if record.user != desk.who:
+    if record.user != desk.learner:
         raise UsageError("another person was chosen meanwhile. Open the record again")
 
 

@@ -48,7 +48,9 @@ def remember(desk: Desk) -> None:
             if not text.value.strip():
                 return
             with telling():
-                await desk.call(desk.engine.remember, desk.who, text.value.strip(), source="page")
+                await desk.call(
+                    desk.engine.remember, desk.learner, text.value.strip(), source="page"
+                )
                 await ui.context.client.sub_pages_router.refresh()
 
         text.on("keydown.enter", keep)
@@ -61,7 +63,7 @@ def upload(desk: Desk) -> None:
     async def took(event: events.UploadEventArguments) -> None:
         with telling():
             content = await event.file.read()
-            new = await desk.call(take, desk.engine, desk.who, event.file.name, content)
+            new = await desk.call(take, desk.engine, desk.learner, event.file.name, content)
             say(f"{counted(new, 'record')} new", "positive")
             await ui.context.client.sub_pages_router.refresh()
 
