@@ -7,8 +7,10 @@ FROM python:3.11-slim AS build
 WORKDIR /build
 RUN python -m venv /opt/ipse
 ENV PATH=/opt/ipse/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-# torch first and by itself, from where the builds without CUDA are.
-RUN pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
+# torch first and by itself: asked for by another package, it comes with gigabytes of CUDA. Where the
+# usual index has no build for CPUs alone, say which has: --build-arg TORCH_INDEX=...
+ARG TORCH_INDEX=
+RUN pip install torch==2.13.0 ${TORCH_INDEX:+--index-url "$TORCH_INDEX"}
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
 RUN pip install --constraint constraints.txt '.[local,server,eval]' \

@@ -23,9 +23,9 @@ def figures(served: Served) -> list[tuple[str, str]]:
     waited = (found("ipse_first_token_seconds_sum") or 0.0) / count if count else 0.0
     each, seconds = found("ipse_token_seconds_count"), found("ipse_token_seconds_sum")
     return [
-        ("Answers under way", f"{found('ipse_answers_under_way') or 0:.0f}"),
-        ("Tokens read", f"{read:,.0f}"),
-        ("Tokens written", f"{written:,.0f}"),
-        ("First token", f"{1000 * waited:,.0f} ms"),
-        ("Tokens a second, each", f"{each / seconds:,.1f}" if each and seconds else "0"),
+        ("API answers under way", f"{found('ipse_answers_under_way') or 0:.0f}"),
+        ("API tokens read", f"{read:,.0f}"),
+        ("API tokens written", f"{written:,.0f}"),
+        ("API first token", f"{1000 * waited:,.0f} ms"),
+        ("API tokens a second", f"{each / seconds:,.1f}" if each and seconds else "0"),
     ]

@@ -19,14 +19,12 @@ class Measures:
         resident: Bytes of memory the process holds; 0 where the system does not say.
         database: Bytes of the store's file, with its log.
         artifacts: Bytes of what was learned.
-        files: How many files that is.
         threads: How many threads there are.
     """
 
     resident: int
     database: int
     artifacts: int
-    files: int
     threads: int
 
 
@@ -47,7 +45,6 @@ def measure(store: str | Path) -> Measures:
         resident=_resident(),
         database=sum(file.stat().st_size for file in beside if file.is_file()),
         artifacts=sum(sizes),
-        files=len(sizes),
         threads=len(os.listdir("/proc/self/task")) if _STATM.is_file() else 0,
     )
 

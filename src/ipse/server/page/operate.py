@@ -49,7 +49,7 @@ async def operate(desk: Desk, store: str, figures: Figures) -> None:
                 ("Records", f"{records:,}"),
                 ("Memory", size(now.resident)),
                 ("Database", size(now.database)),
-                ("Learned", f"{size(now.artifacts)} in {now.files:,}"),
+                ("Learned", size(now.artifacts)),
                 ("Threads", f"{now.threads:,}"),
                 *await desk.call(figures),
             ]
