@@ -24,14 +24,14 @@ def engine(tmp_path) -> Iterator[Ipse]:
 
 
 @pytest.fixture
-def settings() -> Settings:
+def served_as() -> Settings:
     return Settings(backend="echo")
 
 
 @pytest.fixture
-def client(engine, settings) -> Iterator[TestClient]:
+def client(engine, served_as) -> Iterator[TestClient]:
     """A client of a server in open mode."""
-    app = create_app(engine, settings)
+    app = create_app(engine, served_as)
     with TestClient(app, base_url=LOCAL, raise_server_exceptions=False) as client:
         yield client
 

@@ -73,21 +73,7 @@ def combined(replies: Sequence[Reply]) -> Reply:
 
 
 def written(base: str, events: Iterable[Any]) -> Generator[str, None, Reply]:
-    """Read a chat completion that comes in pieces.
-
-    Args:
-        base: Who gives it.
-        events: The data of its events.
-
-    Yields:
-        The pieces of its text.
-
-    Returns:
-        The reply; without tokens where the server does not count them.
-
-    Raises:
-        BackendFailure: If it is none, or was withheld.
-    """
+    """Read a completion that comes in pieces; return the reply, its tokens where they are told."""
     text, finish = "", _finish(base, None)
     usage: dict[str, Any] = {}
     for event in events:

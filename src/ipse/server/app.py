@@ -45,7 +45,6 @@ def create_app(engine: Ipse, settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=ERRORS,
-        max_body_size=settings.max_body,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         lifespan=_lifespan,
     )

@@ -6,7 +6,6 @@ Pure ASGI, so that streams pass through untouched.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from uuid import uuid4
 
 from anyio import move_on_after
 from starlette.datastructures import Headers
@@ -23,8 +22,6 @@ __all__ = ["KEYED", "Gate", "is_loopback"]
 
 KEYED = ("/v1/", "/v2/", "/v3/", "/mcp", "/metrics")
 """What is refused without a key before it is looked at; the rest asks for one itself."""
-
-_DRAINED = 8  # times the longest body, that is read and thrown away before a refusal
 
 _HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -51,14 +48,11 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        name, started = uuid4().hex, False
-        scope["ipse.request"] = name
+        started = False
 
-        async def send_named(message: Message) -> None:
+        async def seen(message: Message) -> None:
             nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                message["headers"] = [*message["headers"], (b"x-request-id", name.encode())]
+            started = True
             await send(message)
 
         headers = Headers(scope=scope)
@@ -69,32 +63,38 @@ class Gate:
             self._check_size(headers)
         except (IpseError, HTTPException) as error:
             scope["ipse.error"] = error
-            await self._refuse(error, scope, receive, send_named)
+            await answer(error)(scope, receive, seen)
             return
         limit = self._served.settings.deadline if scope["path"].startswith(KEYED) else None
         with move_on_after(limit) as waiting:
-            await self._app(scope, receive, send_named)
+            await self._app(scope, self._counted(receive), seen)
         if waiting.cancelled_caught and not started:
             late = TooSlow(f"this took longer than {limit:g} seconds, which is as long as it may")
             scope["ipse.error"] = late
-            await answer(late)(scope, receive, send_named)
+            await answer(late)(scope, receive, seen)
 
     def _check_size(self, headers: Mapping[str, str]) -> None:
-        """Refuse a body that says to be too long; one that lies is cut off while it is read."""
-        most = self._served.settings.max_body
+        """Refuse a body that says to be too long."""
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > most:
-            raise HTTPException(413, f"a body is at most {int(most):,} bytes; got {int(length):,}")
+        if length.isdecimal() and int(length) > self._served.settings.max_body:
+            raise self._too_long()
 
-    async def _refuse(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer why not, once the body is out of the way, so that the answer is heard."""
-        left = _DRAINED * self._served.settings.max_body
-        while scope["type"] == "http" and left > 0:
+    def _counted(self, receive: Receive) -> Receive:
+        """Cut off a body that is longer than it said while it is read."""
+        left = int(self._served.settings.max_body)
+
+        async def counted() -> Message:
+            nonlocal left
             message = await receive()
             left -= len(message.get("body", b""))
-            if not message.get("more_body"):
-                break
-        await answer(error)(scope, receive, send)
+            if left < 0:
+                raise self._too_long()
+            return message
+
+        return counted
+
+    def _too_long(self) -> HTTPException:
+        return HTTPException(413, f"a body is at most {self._served.settings.max_body:,d} bytes")
 
     async def _caller(self, path: str, headers: Mapping[str, str]) -> Caller | None:
         """Give who asks; None where that need not be known yet."""

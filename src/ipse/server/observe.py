@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 import structlog
 from opentelemetry import trace
@@ -169,7 +170,7 @@ class Span:
 
 
 class Watch:
-    """Counts and logs every request; nothing that goes wrong inside gets past it.
+    """Counts, names and logs every request; nothing that goes wrong inside gets past it.
 
     Args:
         app: What answers.
@@ -188,12 +189,14 @@ class Watch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, status = self._clock(), 0
+        begun, status, name = self._clock(), 0, uuid4().hex
+        scope["ipse.request"] = name
 
         async def seen(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", name.encode())]
             await send(message)
 
         try:
@@ -211,7 +214,7 @@ class Watch:
         self._observed.count(route, method, status, seconds)
         caller, error = scope.get("ipse.caller"), scope.get("ipse.error")
         fields = {
-            "request": scope.get("ipse.request", ""),
+            "request": scope["ipse.request"],
             "key": caller.key if caller else "",
             "method": method,
             "route": route,
