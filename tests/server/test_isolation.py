@@ -1,0 +1,310 @@
+"""Two people and a service on one server: nothing of one shows in, or changes, what the other gets.
+
+The echo backend answers with all that a model would read, so whatever influences an answer shows in
+its text. `runs/isolation.py` runs more of the same.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from starlette.testclient import TestClient
+
+from ipse import Ipse
+from ipse.errors import UnknownUser
+from ipse.server import create_app
+from ipse.settings import Settings
+from tests.people import echo
+from tests.server.conftest import LOCAL, bearer
+
+PEOPLE = ("ada", "bob")
+SUBJECTS = ("tea", "trains", "winter", "cats")
+QUESTION = "What about tea, trains, winter and cats?"
+
+_people = strategies.sampled_from(PEOPLE)
+_askers = strategies.sampled_from(("own", "service"))
+_subjects = strategies.sampled_from(SUBJECTS)
+_picks = strategies.integers(0, 10**6)
+_methods = strategies.sampled_from(("bm25", "profile+bm25", "facets", "recent", "hybrid"))
+
+
+def secret(user):
+    """What stands in everything a person writes, and nowhere else."""
+    return f"secret-of-{user}"
+
+
+def other_than(user):
+    return PEOPLE[1 - PEOPLE.index(user)]
+
+
+class Isolation(RuleBasedStateMachine):
+    """Everything two people and a service can do; after each step, what they see is checked."""
+
+    def __init__(self):
+        RuleBasedStateMachine.__init__(self)
+        self.folder = Path(tempfile.mkdtemp())
+        self.engine = Ipse(self.folder / "ipse.db", echo(), methods="bm25")
+        app = create_app(self.engine, Settings(backend="echo", learn_conversations=True))
+        self.client = TestClient(app, base_url=LOCAL, raise_server_exceptions=False)
+        self.client.__enter__()
+        keys = self.engine.store.keys
+        self.keys = {name: bearer(keys.create(name)[0]) for name in PEOPLE}
+        self.keys["service"] = bearer(keys.create()[0])
+        self.ids = {
+            name: {"records": [], "replies": [], "jobs": [], "memories": []} for name in PEOPLE
+        }
+        self.count = 0
+
+    def teardown(self):
+        self.client.__exit__(None, None, None)
+        self.engine.close()
+        shutil.rmtree(self.folder)
+
+    def text(self, user, subject):
+        self.count += 1
+        return f"{secret(user)} on {subject}, number {self.count}"
+
+    def ask(self, asker, user, method, path, json=None, good=None, **headers):
+        """Send a request of or for a person; nothing of the other may be in the answer."""
+        if asker == "service":
+            sent = self.keys["service"] | {"X-Ipse-User": user}
+        else:
+            sent = self.keys[user]
+        answer = self.client.request(method, path, json=json, headers=sent | headers)
+        assert answer.status_code < 500, answer.text
+        assert secret(other_than(user)) not in answer.text, (method, path)
+        if good is not None:
+            assert answer.status_code == good, answer.text
+        return answer
+
+    def named(self, user, kind, pick):
+        """Give an id of a person's, or none that there is."""
+        found = self.ids[user][kind]
+        return found[pick % len(found)] if found else "none"
+
+    @initialize()
+    def begin(self):
+        for user in PEOPLE:
+            self.add("service", user, SUBJECTS[0])
+
+    @rule(asker=_askers, user=_people, subject=_subjects)
+    def add(self, asker, user, subject):
+        body = {"kind": "dialogue", "output": self.text(user, subject), "uses": ["prompt", "share"]}
+        answer = self.ask(asker, user, "POST", f"/v1/users/{user}/records", body)
+        if answer.status_code == 201:
+            self.ids[user]["records"].append(answer.json()["id"])
+
+    @rule(asker=_askers, user=_people, subject=_subjects, key=_subjects)
+    def add_with_a_key_that_others_use(self, asker, user, subject, key):
+        """The same Idempotency-Key means another write for each of them."""
+        body = {"kind": "dialogue", "output": f"{secret(user)} on {key}", "time": 1e9}
+        path = f"/v1/users/{user}/records"
+        answer = self.ask(asker, user, "POST", path, body, **{"Idempotency-Key": key})
+        if answer.status_code == 201:
+            assert answer.json()["user"] == user
+
+    @rule(asker=_askers, user=_people, pick=_picks, subject=_subjects)
+    def correct(self, asker, user, pick, subject):
+        path = f"/v1/users/{user}/records/{self.named(user, 'records', pick)}"
+        self.ask(asker, user, "PATCH", path, {"output": self.text(user, subject)})
+
+    @rule(asker=_askers, user=_people, pick=_picks)
+    def forget(self, asker, user, pick):
+        path = f"/v1/users/{user}/records/{self.named(user, 'records', pick)}"
+        self.ask(asker, user, "DELETE", path)
+
+    @rule(asker=_askers, user=_people, name=_subjects)
+    def say_who_one_is(self, asker, user, name):
+        body = {"value": self.text(user, name)}
+        self.ask(asker, user, "PUT", f"/v1/users/{user}/profile/{name}", body)
+
+    @rule(
+        asker=_askers,
+        user=_people,
+        methods=_methods,
+        stream=strategies.booleans(),
+        temporary=strategies.booleans(),
+    )
+    def chat(self, asker, user, methods, stream, temporary):
+        body = {
+            "model": "ipse",
+            "messages": [{"role": "user", "content": f"{QUESTION} {secret(user)}"}],
+            "personalization": {"methods": methods, "explain": True, "temporary": temporary},
+            "stream": stream,
+        }
+        answer = self.ask(asker, user, "POST", "/v1/chat/completions", body, good=200)
+        if not stream and not temporary:
+            name = answer.json()["personalization"]["reply_id"]
+            self.ids[user]["replies"] += [name] if name else []
+
+    @rule(asker=_askers, user=_people, pick=_picks, thumb=strategies.sampled_from(("up", "down")))
+    def give_feedback(self, asker, user, pick, thumb):
+        name = self.named(user, "replies", pick)
+        path = f"/v1/users/{user}/replies/{name}/feedback"
+        self.ask(asker, user, "POST", path, {"thumb": thumb})
+
+    @rule(asker=_askers, user=_people, methods=_methods)
+    def enroll(self, asker, user, methods):
+        answer = self.ask(asker, user, "POST", f"/v1/users/{user}/enroll", {"methods": methods})
+        if answer.status_code == 202:
+            self.ids[user]["jobs"].append(answer.json()["id"])
+
+    @rule()
+    def fit(self):
+        self.ask("service", "ada", "POST", "/v1/fit", {"methods": "bm25+facets"}, good=202)
+
+    @rule(asker=_askers, user=_people, on=strategies.booleans())
+    def pause(self, asker, user, on):
+        self.ask(asker, user, "PUT" if on else "DELETE", f"/v1/users/{user}/pause", good=200)
+
+    @rule(asker=_askers, user=_people)
+    def erase(self, asker, user):
+        self.ask(asker, user, "DELETE", f"/v1/users/{user}")
+        for path in ("records", "replies"):
+            answer = self.ask(asker, user, "GET", f"/v1/users/{user}/{path}", good=200)
+            assert answer.json()["data"] == []
+
+    @rule(asker=_askers, user=_people)
+    def take_away_and_bring_back(self, asker, user):
+        exported = self.ask(asker, user, "GET", f"/v1/users/{user}/export")
+        if exported.status_code == 200:
+            for whose in PEOPLE:
+                path = f"/v1/users/{whose}/import"
+                sent = self.keys[whose]
+                answer = self.client.post(path, content=exported.content, headers=sent)
+                assert answer.status_code in ((200, 409) if whose == user else (409, 422))
+
+    @rule(asker=_askers, user=_people, subject=_subjects, pick=_picks)
+    def remember_as_mem0_does(self, asker, user, subject, pick):
+        said = {"messages": self.text(user, subject), "user_id": user}
+        answer = self.ask(asker, user, "POST", "/v1/memories/", said)
+        if answer.status_code == 200:
+            self.ids[user]["memories"] += [each["id"] for each in answer.json()["results"]]
+        whose = {"filters": {"user_id": user}}
+        self.ask(asker, user, "POST", "/v3/memories/search/", {"query": subject, **whose}, good=200)
+        self.ask(asker, user, "POST", "/v3/memories/", whose, good=200)
+        path = f"/v1/memories/{self.named(user, 'memories', pick)}/"
+        self.ask(asker, user, "PUT", path, {"text": self.text(user, subject)})
+        self.ask(asker, user, "GET", f"{path}history/")
+
+    @rule(asker=_askers, user=_people, subject=_subjects)
+    def call_tools(self, asker, user, subject):
+        for name, given in (
+            ("add_memory", {"text": self.text(user, subject)}),
+            ("search_memories", {"query": subject}),
+            ("list_memories", {}),
+            ("get_profile", {}),
+        ):
+            body = {
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "tools/call",
+                "params": {"name": name, "arguments": given},
+            }
+            accept = {"Accept": "application/json, text/event-stream"}
+            self.ask(asker, user, "POST", "/mcp", body, good=200, **accept)
+
+    @rule(user=_people, pick=_picks)
+    def reach_for_the_others(self, user, pick):
+        """With a key of one's own, by any path, in any body: the other is out of reach."""
+        other, ids = other_than(user), self.ids[other_than(user)]
+        before = self.engine.store.revision(other)
+        theirs = f"/v1/users/{other}"
+        for method, path, body in (
+            ("GET", theirs, None),
+            ("DELETE", theirs, None),
+            ("GET", f"{theirs}/export", None),
+            ("PUT", f"{theirs}/pause", None),
+            ("POST", f"{theirs}/records", {"kind": "dialogue", "output": "mine"}),
+            ("POST", f"{theirs}/search", {"query": "secret"}),
+            ("POST", "/v1/memories/", {"messages": "mine", "user_id": other}),
+            ("POST", "/v2/memories/search/", {"query": "secret", "filters": {"user_id": other}}),
+            ("DELETE", f"/v1/memories/?user_id={other}", None),
+            (
+                "POST",
+                "/v1/chat/completions",
+                {"model": "ipse", "user": other, "messages": [{"role": "user", "content": "?"}]},
+            ),
+        ):
+            self.ask("own", user, method, path, body, good=403)
+        own = f"/v1/users/{user}"
+        for kind, name in ((kind, self.named(other, kind, pick)) for kind in ids):
+            for method, path, body in {
+                "records": [
+                    ("GET", f"{own}/records/{name}", None),
+                    ("PATCH", f"{own}/records/{name}", {"output": "mine"}),
+                    ("DELETE", f"{own}/records/{name}", None),
+                ],
+                "replies": [
+                    ("GET", f"{own}/replies/{name}", None),
+                ],
+                "jobs": [("GET", f"{own}/jobs/{name}", None)],
+                "memories": [
+                    ("GET", f"/v1/memories/{name}/", None),
+                    ("PUT", f"/v1/memories/{name}/", {"text": "mine"}),
+                    ("DELETE", f"/v1/memories/{name}/", None),
+                ],
+            }[kind]:
+                for asker in ("own", "service"):
+                    self.ask(asker, user, method, path, body, good=404)
+        assert self.engine.store.revision(other) == before
+
+    @rule(user=_people)
+    def look_around(self, user):
+        for path in ("", "/records", "/profile", "/states", "/jobs", "/replies"):
+            self.ask("own", user, "GET", f"/v1/users/{user}{path}")
+        self.ask("own", user, "POST", f"/v1/users/{user}/search", {"query": QUESTION}, good=200)
+
+    @invariant()
+    def an_answer_is_what_it_would_be_without_the_others(self):
+        """The tokens of a person's answer follow from their own records alone."""
+        for user in PEOPLE:
+            body = {
+                "model": "ipse",
+                "messages": [{"role": "user", "content": QUESTION}],
+                "personalization": {"methods": "facets+bm25", "temporary": True},
+            }
+            answer = self.ask("service", user, "POST", "/v1/chat/completions", body, good=200)
+            try:
+                records = self.engine.store.user(user).records
+            except UnknownUser:
+                records = ()
+            alone = self.folder / f"{user}.db"
+            with Ipse(alone, echo(), methods="bm25") as engine:
+                engine.add(records)
+                expected = engine.ask(user, QUESTION, methods="facets+bm25").text
+                if records:
+                    engine.forget(user)
+            assert answer.json()["choices"][0]["message"]["content"] == expected
+
+    @invariant()
+    def nobody_gets_the_generic_model(self):
+        generic = f"[user] {QUESTION}"
+        for headers in ({}, {"X-Ipse-User": ""}, {"X-Ipse-User": "nobody"}):
+            body = {
+                "model": "ipse",
+                "messages": [{"role": "user", "content": QUESTION}],
+                "personalization": {"temporary": True},
+            }
+            sent = self.keys["service"] | headers
+            answer = self.client.post("/v1/chat/completions", json=body, headers=sent)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["choices"][0]["message"]["content"] == generic
+            assert "secret-of" not in json.dumps(answer.json())
+
+
+class TestIsolation(Isolation.TestCase):
+    """A few runs; each is a life of both."""
+
+    settings = settings(
+        max_examples=3,
+        stateful_step_count=10,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
