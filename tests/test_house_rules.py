@@ -48,7 +48,8 @@ FLOORS = (
         "searching",
         "views",
     },
-    {"evaluation", "server"},
+    {"evaluation"},
+    {"server"},
     {"cli"},
 )
 LINES = 300
@@ -96,6 +97,16 @@ def test_imports_go_down(module):
             f"{module}:{node.lineno} (floor {floor_of(module)}) imports {target} "
             f"(floor {floor_of(target)})"
         )
+
+
+def test_of_the_server_only_the_comparison_reads_what_was_evaluated():
+    readers = {
+        module
+        for module, tree in TREES.items()
+        if module.startswith("ipse.server")
+        and any(target.startswith("ipse.evaluation") for target, _ in imports(tree))
+    }
+    assert readers <= {"ipse.server.page.results"}
 
 
 def test_there_is_no_import_cycle():

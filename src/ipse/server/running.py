@@ -12,6 +12,7 @@ from ipse.engine import Ipse
 from ipse.errors import UsageError
 from ipse.server.app import create_app
 from ipse.server.guards import is_loopback
+from ipse.server.page import mount_page
 from ipse.settings import Settings
 
 __all__ = ["check_safe", "run"]
@@ -52,8 +53,10 @@ def run(engine: Ipse, settings: Settings, told: Callable[[str], None]) -> None:
     """
     check_safe(engine, settings)
     _configure_logs()
+    app = create_app(engine, settings)
+    mount_page(app, app.state.served)
     config = uvicorn.Config(
-        create_app(engine, settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,

@@ -1,0 +1,123 @@
+"""Operate: who there is, what is under way, and what it takes; for whoever may act for anyone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from nicegui import ui
+
+from ipse.server.page.desk import Desk
+from ipse.server.page.learned import size
+from ipse.server.page.measures import measure
+from ipse.server.page.records import when
+from ipse.server.page.shell import empty, say, telling
+
+__all__ = ["Figures", "operate"]
+
+Figures = Callable[[], Sequence[tuple[str, str]]]
+"""Gives what the server has counted since it began: a title and a number each."""
+
+_PAGE = 50
+_LATEST = 5  # jobs
+_EVERY = 5.0  # seconds
+
+
+async def operate(desk: Desk, store: str, figures: Figures) -> None:
+    """Draw the view.
+
+    Args:
+        desk: Whose page it is.
+        store: The store's file.
+        figures: What was counted.
+    """
+    if desk.bound is not None:
+        empty("lock", "This key is one person's", "Sign in with a service's key to see the server.")
+        return
+    with ui.element("div").classes("ip-page ip-operate"):
+        with ui.element("div").classes("ip-title"):
+            ui.label("Operate").classes("ip-h1")
+            lm = desk.engine.lm
+            ui.label(f"{lm.base or lm.name} · methods {desk.engine.written}")
+        tiles = ui.element("div").classes("ip-tiles")
+        jobs = ui.element("div")
+
+        async def look() -> None:
+            now = await desk.call(measure, store)
+            records = await desk.call(desk.engine.store.count)
+            shown = [
+                ("Records", f"{records:,}"),
+                ("Memory", size(now.resident)),
+                ("Database", size(now.database)),
+                ("Learned", size(now.artifacts)),
+                ("Threads", f"{now.threads:,}"),
+                *await desk.call(figures),
+            ]
+            await _jobs(desk, jobs)
+            with tiles.clear():
+                for title, number in shown:
+                    with ui.element("div").classes("ip-card ip-tile"):
+                        ui.label(number).classes("ip-tile-number")
+                        ui.label(title).classes("ip-muted")
+
+        await look()
+        ui.timer(_EVERY, look)
+        await _people(desk)
+
+
+async def _people(desk: Desk) -> None:
+    """The people, a page at a time, with what can be done for each."""
+    with ui.element("section").classes("ip-card ip-scroll").props('aria-label="People"'):
+        ui.label("People").classes("ip-h2")
+        with ui.element("table").classes("ip-table"):
+            with ui.element("thead"), ui.element("tr"):
+                for name in ("person", "records", "first", "last", ""):
+                    with ui.element("th"):
+                        ui.label(name)
+            body = ui.element("tbody")
+        more = ui.button("More").props("flat no-caps")
+        cursor: str | None = None
+
+        async def fetch() -> None:
+            nonlocal cursor
+            page = await desk.call(desk.engine.store.users, _PAGE, cursor)
+            cursor = page.cursor
+            more.set_visibility(cursor is not None)
+            with body:
+                for one in page.items:
+                    with ui.element("tr"):
+                        for cell in (one.id, f"{one.records:,}", when(one.first), when(one.last)):
+                            with ui.element("td"):
+                                ui.label(cell)
+                        with ui.element("td"):
+                            ui.button("Learn", on_click=partial(_learn, desk, one.id)).props(
+                                "flat dense no-caps"
+                            )
+
+        more.on_click(fetch)
+        await fetch()
+
+
+async def _jobs(desk: Desk, place: ui.element) -> None:
+    """What is to be learned of everybody, what is under way, and what became of the last."""
+    store = desk.engine.store.jobs
+    counts, latest = await desk.call(store.counts), await desk.call(store.latest, None, _LATEST)
+    with place.clear(), ui.element("section").classes("ip-card").props('aria-label="Jobs"'):
+        ui.label("Jobs").classes("ip-h2")
+        ui.label(f"{counts['running']} under way, {counts['queued']} waiting").classes("ip-muted")
+        for job in latest:
+            with ui.element("div").classes("ip-row"):
+                ui.label(f"{job.kind} {job.methods}").classes("ip-state-name")
+                ui.label(job.error or job.doing or job.status).classes("ip-muted ip-gap")
+                ui.linear_progress(job.share, show_value=False).classes("ip-share")
+        ui.button(
+            "Learn of everybody", icon="model_training", on_click=partial(_learn, desk)
+        ).props("flat no-caps")
+
+
+async def _learn(desk: Desk, person: str | None) -> None:
+    """Ask for what is missing to be learned, in the background."""
+    with telling():
+        desk.may(person)
+        await desk.call(desk.engine.store.jobs.add, person, "enroll", desk.engine.written)
+        say("It will be learned in the background", "positive")
