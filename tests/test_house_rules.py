@@ -45,6 +45,8 @@ FLOORS = (
         "route",
         "running",
         "construct",
+        "questions",
+        "views",
     },
     {"evaluation", "server"},
     {"cli"},

@@ -18,27 +18,26 @@ from pathlib import Path
 from typing import Any
 
 from ipse.backends import open_backend
-from ipse.cache import Cache
-from ipse.errors import Conflict, UnknownUser
+from ipse.errors import Conflict, UsageError
 from ipse.feedback import Feedback, Taken, feedback_records
 from ipse.lifecycle import Lifecycle
 from ipse.lm import LM
 from ipse.meter import Meter, Told, parts
-from ipse.methods import Chooser, Learned, Method, parse, personalize
+from ipse.methods import Chooser, Method, parse, personalize
+from ipse.methods.low_rank_reward import LowRankReward
 from ipse.plan import Message, Plan, Sampling
+from ipse.questions import NextQuestion, next_question
 from ipse.records import Kind, Record, User
 from ipse.replies import KEEP_REPLIES, Answer, Pieces, Replies
 from ipse.route import Choice, Router, methods_of, read_route, written
 from ipse.running import Running
-from ipse.state import SavedState, StateKey
+from ipse.state import SavedState
 from ipse.store import Added, Receipt, Store, StoredReply
+from ipse.views import Views
 
 __all__ = ["DEFAULT_METHODS", "Answer", "Ipse"]
 
 DEFAULT_METHODS = "hybrid"
-
-_CACHED = 256 << 20
-"""The most bytes of people's views that are kept at hand, and the same of their states."""
 
 _TRIES = 3
 """How often a plan is made anew because the person's records changed meanwhile."""
@@ -75,8 +74,7 @@ class Ipse:
         self._lifecycle = Lifecycle(self.store, self.lm)
         self._replies = Replies(self.store, keep_replies)
         self._router = Router(self.lm)
-        self._views: Cache[str, tuple[int, User]] = Cache(_weigh_view, _CACHED)
-        self._states = Cache[StateKey, tuple[int, SavedState]](lambda one: one[1].weight, _CACHED)
+        self._views = Views(self._lifecycle)
         self._forgets = 0  # how often something was forgotten here
 
     def close(self) -> None:
@@ -280,7 +278,7 @@ class Ipse:
         route = read_route(text)
         if route is None:
             return Choice(text)
-        _, view = self._view(user) if user else (0, None)
+        _, view = self._views.view(user) if user else (0, None)
         if view is None:
             return Choice("generic")
         return self._router.choose(route, view, question, lambda one: self._serves(one, view))
@@ -372,9 +370,43 @@ class Ipse:
             tuple(added), sum(not view.holds([r.id]) for r in added), self._learn(user, reply)
         )
 
+    def question(
+        self, user: str, question: str, texts: Sequence[str], methods: str = "low-rank-reward",
+        **options: Any,
+    ) -> NextQuestion:  # fmt: skip
+        """Say which two of some answers to ask a person about next, and how unsure we are.
+
+        What they say is a preference: `remember(user, liked, kind="preference", input=question,
+        rejected=other)`.
+
+        Args:
+            user: Who; one of whom nothing is known is asked as anybody would be.
+            question: What the answers are to.
+            texts: The answers, at least two.
+            methods: A composition with `low-rank-reward` in it.
+            **options: As for `next_question`: how it is chosen, and when it is settled.
+
+        Returns:
+            The pair, and what there is left to gain.
+
+        Raises:
+            UsageError: If no method can say how unsure it is, or nothing was learned of everyone.
+        """
+        method = next((m for m in self._chosen(methods) if isinstance(m, LowRankReward)), None)
+        if method is None:
+            raise UsageError(f"no method of {methods!r} is unsure of anything. Add low-rank-reward")
+        everyones = self._lifecycle.known(method, None)
+        if everyones is None or everyones.state.artifact is None:
+            raise UsageError(f"nothing was learned of everyone. Call: fit({methods!r})")
+        _, view = self._views.view(user)
+        view = (view or User(user)).allowing(method.use)
+        state = self._views.learned(method, view).state if view.records else None
+        name = everyones.state.artifact
+        return next_question(method, name, state, view, question, texts, self.lm, **options)
+
     def evidence(self, user: str | None, plan: Plan) -> tuple[Record, ...]:
         """Give the records a plan lets the model read, but for those forgotten since."""
-        _, view = self._view(user) if user else (0, None)
+        _, view = self._views.view(user) if user else (0, None)
         return (
             tuple(view.record(name) for name in plan.evidence if view.holds([name])) if view else ()
         )
@@ -382,9 +414,7 @@ class Ipse:
     def _let_go(self, receipt: Receipt) -> Receipt:
         """Let go of what is in memory of all that was forgotten."""
         self._forgets += 1
-        self._views.drop(receipt.user)
-        for state in receipt.states:
-            self._states.drop(state.key)
+        self._views.drop(receipt)
         self.lm.forget()
         return receipt
 
@@ -405,10 +435,10 @@ class Ipse:
         """Give a plan that is to be run for a person."""
 
         def chooser() -> Chooser | None:
-            view = self._view(user)[1] if user else None
+            view = self._views.view(user)[1] if user else None
             if view is None:
                 return None
-            return Chooser(view, [self._learned(method, view) for method in parse(methods)])
+            return Chooser(view, [self._views.learned(method, view) for method in parse(methods)])
 
         return Running(self.lm, plan, chooser)
 
@@ -449,50 +479,13 @@ class Ipse:
     def _personal(self, generic: Plan, user: str, methods: Sequence[Method]) -> Plan:
         """Make a plan personal; records and states are of one moment of the person's."""
         for _ in range(_TRIES):
-            revision, view = self._view(user)
+            revision, view = self._views.view(user)
             if view is None:
                 return generic
             try:
-                learned = [self._learned(method, view) for method in methods]
+                learned = [self._views.learned(method, view) for method in methods]
             except Conflict:  # a record was forgotten while it was learned from
                 continue
             if self.store.revision(user) == revision:
                 return personalize(generic, view, learned, self.lm)
         raise Conflict(f"the records of {user!r} keep changing. Ask again")
-
-    def _view(self, user: str) -> tuple[int, User | None]:
-        """Give all that is known of a person, and its revision; one query if nothing changed."""
-        revision = self.store.revision(user)
-        cached = self._views.get(user)
-        if cached and cached[0] == revision:
-            return cached
-        try:
-            view = self.store.user(user)
-        except UnknownUser:
-            return revision, None
-        self._views.put(user, (revision, view))
-        if self.store.revision(user) != revision:  # what is forgotten by now must not stay
-            self._views.drop(user)
-        return revision, view
-
-    def _learned(self, method: Method, view: User) -> Learned:
-        """Give a method with its current state; a query or two where nothing has changed."""
-        key = self._lifecycle.key(method, view.id)
-        fingerprint, saved = self._states.get(key) or (0, None)
-        if saved and fingerprint == view.fingerprint:
-            if self._lifecycle.is_current(method, view, saved):
-                return Learned.of(method, saved)
-            self._states.drop(key)
-        saved = self._lifecycle.current(method, view)
-        if saved is None:
-            return Learned(method)
-        self._states.put(key, (view.fingerprint, saved))
-        if not self._lifecycle.is_current(method, view, saved):  # forgotten by now
-            self._states.drop(key)
-        return Learned.of(method, saved)
-
-
-def _weigh_view(item: tuple[int, User]) -> int:
-    """Give about how many bytes a view takes."""
-    texts = sum(len(r.input) + len(r.output) + len(r.rejected or "") for r in item[1].records)
-    return 2 * texts + 1000 * len(item[1])

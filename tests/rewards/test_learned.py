@@ -42,7 +42,7 @@ def test_no_pairs_give_the_populations_reward(learned):
     learner, shared = learned
     nothing = learner.infer(shared, people()[0].some(slice(0, 0)))
     texts = np.random.default_rng(1).standard_normal((9, WIDTH))
-    assert np.allclose(learner.reward(shared, nothing, texts), texts @ shared["mean"])
+    assert np.allclose(learner.reward(shared, nothing, texts), texts @ shared["mean"], atol=1e-5)
 
 
 def test_a_persons_own_pairs_tell_their_later_ones_better_than_the_population_does(learned):
@@ -85,7 +85,7 @@ def test_another_answer_is_learned_online_as_if_all_were_learned_at_once():
         known = learner.update(shared, known, own.some(slice(place, place + 1)))
     at_once = learner.infer(shared, own)
     assert known.keys() == at_once.keys()
-    assert all(np.allclose(known[name], at_once[name], atol=1e-7) for name in known)
+    assert all(np.allclose(known[name], at_once[name], atol=1e-5) for name in known)
 
 
 def test_more_answers_make_surer():

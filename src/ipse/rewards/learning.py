@@ -29,6 +29,9 @@ Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 _NEWTON = 25
 """Newton's steps at most; few are needed, for the loss is convex."""
 
+_CHEAP = 8
+"""Of them, those with a curve that is known only nearly."""
+
 
 @dataclass(frozen=True, eq=False)
 class Compared:
@@ -89,7 +92,12 @@ def sigmoid(x: Floats) -> Floats:
 
 
 def laplace(
-    apart: Floats, target: Floats, offset: Floats, precision: Floats, start: Floats | None = None
+    apart: Floats,
+    target: Floats,
+    offset: Floats,
+    precision: Floats,
+    start: Floats | None = None,
+    near: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Find the most probable weights of a logistic model, and how sure they are.
 
@@ -102,15 +110,20 @@ def laplace(
         offset: What is known of each margin before, (pairs,).
         precision: Of the Gaussian prior with mean 0, (width, width).
         start: Where to begin, (width,).
+        near: A precision that is nearly that of the answer, (width, width): steps with it cost
+            little, as long as they lead there.
 
     Returns:
         The weights (width,), and the precision of the Gaussian that fits there (width, width).
     """
     weights = np.zeros(apart.shape[1]) if start is None else start.astype(np.float64)
-    for _ in range(_NEWTON):
+    for turn in range(_NEWTON):
         likely = sigmoid(offset + apart @ weights)
         slope = apart.T @ (target - likely) - precision @ weights
-        curve = (apart * (likely * (1 - likely))[:, None]).T @ apart + precision
+        if near is None or turn >= _CHEAP:
+            curve = (apart * (likely * (1 - likely))[:, None]).T @ apart + precision
+        else:
+            curve = near
         step = np.linalg.solve(curve, slope)
         # Where margins are large the curve is flat, and a whole step would go too far.
         weights = weights + step / max(1.0, float(np.abs(apart @ step).max(initial=0.0)) / 4)

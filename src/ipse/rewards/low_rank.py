@@ -18,6 +18,9 @@ __all__ = ["LowRank", "Online"]
 _FLOOR = 1e-3
 """The least variance of a weight, of the average one: none is held to be the same in everybody."""
 
+_NAMES = ("points", "offset", "target", "own", "covariance", "weights")
+"""The arrays of one person."""
+
 
 @dataclass(frozen=True)
 class LowRank:
@@ -34,7 +37,7 @@ class LowRank:
         most: How many pairs of each person the bases are learned from.
     """
 
-    rank: int = 16
+    rank: int = 32
     width: int = 64
     prior: float = 4.0
     noise: float = 0.05
@@ -53,9 +56,11 @@ class LowRank:
         near = [one.projected(onto) for one in some]
         mean = everyones(near, self.ridge)
         spread = self._spread(near, mean)
-        values, vectors = np.linalg.eigh(spread)
-        best = vectors[:, ::-1][:, : self.rank] * np.sqrt(values[::-1][: self.rank])
-        return {"mean": onto @ mean, "bases": onto @ best}
+        # The ways that matter most are those in which margins of real pairs differ, not weights.
+        wide = np.sqrt(np.mean(np.concatenate([one.apart for one in near]) ** 2, axis=0) + 1e-12)
+        values, vectors = np.linalg.eigh(spread * np.outer(wide, wide))
+        best = vectors[:, ::-1] * np.sqrt(np.maximum(values[::-1], 0)) / wide[:, None]
+        return {"mean": onto @ mean, "bases": onto @ best[:, : self.rank]}
 
     def infer(self, shared: Arrays, own: Compared) -> Arrays:
         """Learn a person's weights; `Online` says what the arrays are."""
@@ -125,15 +130,12 @@ class Online:
     @classmethod
     def read(cls, arrays: Arrays, prior: float) -> Online:
         """Read what `arrays` gave."""
-        names = ("points", "offset", "target", "own", "covariance", "weights")
-        return cls(prior, *(np.asarray(arrays[name], np.float64) for name in names))
+        return cls(prior, *(np.asarray(arrays[name], np.float64) for name in _NAMES))
 
     @property
     def arrays(self) -> Arrays:
-        """All of it, as arrays to keep; the pairs in half the bytes."""
-        half = {name: getattr(self, name).astype(np.float32) for name in ("points", "offset")}
-        whole = {name: getattr(self, name) for name in ("own", "covariance", "weights")}
-        return {**half, "target": self.target.astype(np.float32), **whole}
+        """All of it, as arrays to keep, in so few digits that rounding on the way is not seen."""
+        return {name: getattr(self, name).astype(np.float32) for name in _NAMES}
 
     def told(self, shared: Arrays, new: Compared, noise: float) -> Online:
         """Give it after more pairs: Newton's method, from where it stood."""
@@ -144,7 +146,8 @@ class Online:
         offset = np.concatenate([self.offset, _kept(apart @ mean)])
         target = np.concatenate([self.target, _kept(np.where(new.tie, 0.5, 1 - noise))])
         prior = self.prior * np.eye(len(self.own))
-        own, sure = laplace(points, target, offset, prior, self.own)
+        near: Floats | None = np.linalg.inv(self.covariance).astype(np.float64) if len(self.points) > len(new) else None
+        own, sure = laplace(points, target, offset, prior, self.own, near)
         covariance = np.asarray(np.linalg.inv(sure), np.float64)
         weights = mean + bases @ own
         return Online(self.prior, points, offset, target, own, covariance, weights)
