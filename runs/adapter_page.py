@@ -44,11 +44,11 @@ def lengths_plot(found: Found) -> str:
             over = row["versus"].get(SHARED)
             if over and row["method"] != "generic":
                 point = (float(latest), over["mean"], over["low"], over["high"])
-                drawn_lines.setdefault(row["method"], []).append(point)
+                drawn_lines.setdefault(_named(row["method"]), []).append(point)
     return lines(
         drawn_lines,
         "the person's records that are known",
-        "gain over everyone's adapter, nats a token (up is better)",
+        "gain over everyone's adapter, nats a token",
     )
 
 
@@ -165,8 +165,12 @@ def _plain(value: Mapping[str, float] | None) -> str:
     return f"{value['mean']:+.3f} [{value['low']:+.3f}, {value['high']:+.3f}]" if value else ""
 
 
+def _named(method: str) -> str:
+    return method.replace("%3D", "=")
+
+
 def _short(method: str) -> str:
-    return f"`{method.replace('%3D', '=')}`"
+    return f"`{_named(method)}`"
 
 
 _LEAD = """\

@@ -25,10 +25,10 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
-from runs.curves import curves
 
 from ipse.cli.waiting import waiting
 from ipse.construct import Editor, editors, owner
+from ipse.evaluation.curves import bands
 from ipse.evaluation.grid import commit, hardware, versions
 from ipse.evaluation.scorers import edit_distance
 from ipse.evaluation.stats import compare, estimate, holm
@@ -327,7 +327,7 @@ def plot(found: Mapping[str, Any]) -> str:
         row["learner"]: [(mean, mean - error, mean + error) for mean, error in row["curve"]]
         for row in found["learners"]
     }
-    return curves(drawn, "texts", "words edited so far")
+    return bands(drawn, "texts", "words edited so far")
 
 
 def _table(found: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from runs.standard_grid import nameless
 
 from ipse.backends import open_backend
 from ipse.cli.waiting import waiting
@@ -34,7 +35,7 @@ from ipse.evaluation.run import run
 from ipse.evaluation.tabulate import tables
 from ipse.evaluation.tasks import open_task
 from ipse.lm import LM
-from ipse.methods import METHODS, Method, finish, parse
+from ipse.methods import Method, finish, parse
 from ipse.methods.objectives import Scale
 from ipse.methods.ranking import Recipe, draw
 from ipse.plan import Plan, Sampling
@@ -126,13 +127,7 @@ def pairs(lm: LM, *, quick: bool) -> dict[str, Any]:
     with waiting() as progress:
         run(grid, out, [lm], progress=progress)
     one = read_run(out)
-    found = [
-        asdict(
-            replace(t, rows=tuple(replace(r, people={}, control={}) for r in t.rows), records={})
-        )
-        for t in tables(one)
-    ]
-    return {"header": one.header, "tables": found}
+    return {"header": one.header, "tables": [nameless(table) for table in tables(one)]}
 
 
 # Competing objectives.
@@ -154,9 +149,8 @@ def rewards(lm: LM, size: Size) -> dict[str, Any]:
         "points": [bench.point([prompted(q, w) for q in asked], w) for w in size.weights],
     }
     for name in METHODS_HERE:
-        if name in METHODS:
-            curves[name] = bench.curve(name, people)
-            sys.stderr.write(f"{name}: {json.dumps(curves[name])}\n")
+        curves[name] = bench.curve(name, people)
+        sys.stderr.write(f"{name}: {json.dumps(curves[name])}\n")
     for one in curves.values():
         one["hypervolume"] = round(hypervolume([p["rewards"] for p in one["points"]]), 4)
     numbers = {"prompts": len(asked), "answers": size.answers, "recipe": size.recipe}

@@ -26,6 +26,7 @@ from ipse.evaluation.grid import Grid
 from ipse.evaluation.ledger import Run, read_run
 from ipse.evaluation.metrics import METRICS
 from ipse.evaluation.run import run
+from ipse.evaluation.summary import Table
 from ipse.evaluation.tabulate import cells_of, compared, tables
 from ipse.methods import METHODS, parse, spec
 
@@ -192,7 +193,7 @@ def _seconds(one: Run) -> float:
 def _kept(one: Run) -> dict[str, Any]:
     """Give what pages show: no person's name, nothing anybody wrote."""
     found = tables(one)
-    drawn = [asdict(replace(table, rows=_nameless(table), records={})) for table in found]
+    drawn = [nameless(table) for table in found]
     for table in drawn:
         _note_versus(one, table)
     verdicts = [table.verdict for table in found]
@@ -211,8 +212,10 @@ def _note_versus(one: Run, table: dict[str, Any]) -> None:
         row["versus"] = {name: asdict(compared(metric, own, cells[name, "own"])) for name in rivals}
 
 
-def _nameless(table: Any) -> tuple[Any, ...]:
-    return tuple(replace(row, people={}, control={}) for row in table.rows)
+def nameless(table: Table) -> dict[str, Any]:
+    """Give a table as JSON-able data, without a line of any one person."""
+    rows = tuple(replace(row, people={}, control={}) for row in table.rows)
+    return asdict(replace(table, rows=rows, records={}))
 
 
 if __name__ == "__main__":

@@ -203,6 +203,26 @@ def test_learning_needs_no_second_run_when_nothing_changed(me, monkeypatch):
     assert me.plan("ada", "plastic bottles") == first
 
 
+@pytest.mark.parametrize("verb", ["ask", "stream"])
+def test_what_was_forgotten_while_a_plan_was_made_is_let_go_once_all_is_written(
+    me, monkeypatch, verb
+):
+    me.add(person().records)
+    plan, let_go = me.plan, []
+    gone = me.store.user("ada").records[0].id
+
+    def planned(*args, **options):
+        made = plan(*args, **options)
+        me.forget("ada", gone)
+        return made
+
+    monkeypatch.setattr(me, "plan", planned)
+    monkeypatch.setattr(me.lm, "forget", lambda: let_go.append(verb))
+    answered = getattr(me, verb)("ada", "plastic bottles")
+    assert str(answered) if verb == "ask" else list(answered)
+    assert len(let_go) == 2  # at once, and again when it is written
+
+
 def test_many_threads_get_what_one_gets(me):
     for name in ("ada", "bob", "eve"):
         me.add(person(name).records)

@@ -316,9 +316,10 @@ class Ipse:
 
         Of several candidates the best is known only once all are written: it comes in one piece.
         """
+        forgets = self._forgets
         plan, methods, name = self._begin(user, question, after, options)
         running = self._running(user, plan, methods)
-        return Pieces(running, name, self._pieces(running, name, self._forgets))
+        return Pieces(running, name, self._pieces(running, name, forgets))
 
     def feedback(
         self,

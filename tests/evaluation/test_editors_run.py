@@ -90,6 +90,7 @@ def test_the_page_and_the_plot_are_made_of_the_numbers_alone(desks):
     assert "+100% ± 0" in page  # of who is told
     drawn = run.plot(found)
     assert drawn == run.plot(found)
-    lines = ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}polyline")
-    assert len(list(lines)) == len(run.LEARNERS)
+    groups = ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}g")
+    curves = [group.get("id") for group in groups if group.get("id") in run.LEARNERS]
+    assert curves == [*run.LEARNERS]
     assert rows[0]["total"]["mean"] == pytest.approx(cost(desks, "generic") / 4)

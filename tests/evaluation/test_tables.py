@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ipse.evaluation.curves import lines
+from ipse.evaluation.curves import bands, lines
 from ipse.evaluation.plots import frontier, gain_by_history, gains
 from ipse.evaluation.report import Example, size, write_report
 from ipse.evaluation.stats import compare
@@ -138,3 +138,11 @@ def test_lines_have_a_mark_for_each_place_and_are_the_same_again():
     assert drawn_once.startswith("<svg")
     assert drawn_once == lines(found, "records", "gain")
     assert drawn_once != lines({"one": found["one"]}, "records", "gain")
+
+
+def test_bands_are_drawn_for_every_step_and_are_the_same_again():
+    found = {"one": [(1.0, 0.5, 1.5), (2.0, 1.0, 3.0)], "two": [(1.0, 1.0, 1.0), (1.5, 1.0, 2.0)]}
+    drawn_once = bands(found, "texts", "words")
+    assert drawn_once.startswith("<svg")
+    assert drawn_once == bands(found, "texts", "words")
+    assert drawn_once != bands({"one": found["one"]}, "texts", "words")

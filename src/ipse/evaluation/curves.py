@@ -6,7 +6,33 @@ from collections.abc import Mapping, Sequence
 
 from ipse.evaluation.drawing import COLORS, INK, figure, svg
 
-__all__ = ["curves", "lines"]
+__all__ = ["bands", "curves", "lines"]
+
+
+def bands(found: Mapping[str, Sequence[tuple[float, float, float]]], x: str, y: str) -> str:
+    """Draw how something adds up step by step, a curve each in its band, with a legend.
+
+    Args:
+        found: By name, of step 1, 2, ...: what was found, and the ends of its band.
+        x: What a step is.
+        y: What is up.
+
+    Returns:
+        The plot as SVG.
+    """
+    with figure(7.2, 4.2) as drawn:
+        axes = drawn.add_subplot()
+        for number, (name, points) in enumerate(found.items()):
+            color = COLORS[number % len(COLORS)]
+            means, low, high = zip(*points, strict=True)
+            steps = range(1, len(points) + 1)
+            axes.fill_between(steps, low, high, color=color, alpha=0.12, linewidth=0)
+            axes.plot(steps, means, color=color, label=name, gid=name, linewidth=1.8)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.legend(frameon=False, fontsize=9.5)
+        return svg(drawn)
 
 
 def lines(found: Mapping[str, Sequence[tuple[float, float, float, float]]], x: str, y: str) -> str:

@@ -22,7 +22,7 @@ from ipse.plan import Plan
 from ipse.records import Use, User
 from ipse.state import State
 
-__all__ = ["LEVELS", "Ask", "Base", "Learning", "Level", "Method", "Rewards", "Steps"]
+__all__ = ["LEVELS", "Ask", "Base", "Learning", "Level", "Method", "Rewards", "Steps", "due"]
 
 Level = Literal["input", "model", "objective"]
 LEVELS: tuple[Level, ...] = ("input", "model", "objective")
@@ -177,3 +177,17 @@ class Method(ABC):
         """A short hash of the hyperparameters, which states are kept under."""
         blob = json.dumps(self.settings, sort_keys=True)
         return hashlib.sha256(blob.encode()).hexdigest()[:12]
+
+
+def due(user: User, state: State, refresh: int) -> bool:
+    """Whether so many records came or went since a state was learned that it is learned anew.
+
+    Args:
+        user: The person as they are now.
+        state: A state whose fact `records` is how many there were.
+        refresh: How many are enough.
+
+    Returns:
+        Whether there were.
+    """
+    return bool(abs(len(user) - state.facts["records"]) >= refresh)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ipse.job import Job, Lora, Schedule, Trained
 from ipse.lm import Hold, Likelihood, Score, Train
-from ipse.methods.base import Base, Level, Method, Steps
+from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.examples import (
     adapted,
     examples,
@@ -129,9 +129,7 @@ class Collaborative(Method):
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the adapter until enough has changed."""
-        if abs(len(user) - state.facts["records"]) < self.refresh:
-            return state
-        return self.enroll(user, shared)
+        return self.enroll(user, shared) if due(user, state, self.refresh) else state
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Attach the person's adapter, or everyone's mean."""

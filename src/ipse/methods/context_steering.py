@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ipse.lm import Likelihood, Score
-from ipse.methods.base import Base, Level, Method, Steps
+from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.contrast import against_generic
 from ipse.plan import Plan
 from ipse.records import Record, Use, User
@@ -68,9 +68,7 @@ class ContextSteering(Method):
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the estimate until enough has changed."""
-        if abs(len(user) - state.facts["records"]) < self.refresh:
-            return state
-        return self.enroll(user, shared) or state
+        return (self.enroll(user, shared) or state) if due(user, state, self.refresh) else state
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Fuse the reading with context and the generic one."""

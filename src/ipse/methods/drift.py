@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from ipse.errors import UsageError, unknown
 from ipse.lm import Likelihood, Score
-from ipse.methods.base import Base, Level, Method, Steps
+from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.preferred import preferred
 from ipse.plan import Fusion, Plan, Stream
 from ipse.preferences import Pair
@@ -97,9 +97,7 @@ class Drift(Method):
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the weights until enough has changed."""
-        if abs(len(user) - state.facts["records"]) < self.refresh:
-            return state
-        return self.enroll(user, shared)
+        return self.enroll(user, shared) if due(user, state, self.refresh) else state
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Read under each attribute, and shift the model by what they change."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ipse.lm import Embed, Reply, Write
-from ipse.methods.base import Base, Level, Method, Steps
+from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.prompts import (
     INSTRUCTIONS,
     By,
@@ -107,9 +107,7 @@ class Fermi(Method):
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the prompts until enough has changed."""
-        if abs(len(user) - state.facts["records"]) < self.refresh:
-            return state
-        return self.enroll(user, shared)
+        return self.enroll(user, shared) if due(user, state, self.refresh) else state
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan | Steps[Plan]:
         """Put the prompt that does best on what is most like the question in front of it."""

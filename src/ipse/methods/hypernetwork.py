@@ -13,7 +13,7 @@ from ipse.errors import InvalidPlan
 from ipse.job import Example, Job, Schedule
 from ipse.job import Hypernetwork as Network
 from ipse.lm import Hold
-from ipse.methods.base import Base, Level, Method, Steps
+from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.embedded import Parted, embedded, parted, silu, unit
 from ipse.methods.examples import adapted, examples, half, modules, records_of, taught
 from ipse.plan import Adapter, Plan
@@ -117,9 +117,7 @@ class Hypernetwork(Method):
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the weights until enough has changed."""
-        if abs(len(user) - state.facts["records"]) < self.refresh:
-            return state
-        return self.enroll(user, shared)
+        return self.enroll(user, shared) if due(user, state, self.refresh) else state
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Attach the weights."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from ipse.methods.base import Base, Level, Method, Steps
+from ipse.methods.examples import adapted
 from ipse.methods.objectives import adapters, names
 from ipse.methods.ranking import Recipe, learned
 from ipse.methods.wants import wants
@@ -63,10 +64,7 @@ class Mod(Method):
             return plan
         facts, s = state.facts, plan.strength
         mixed = adapters(facts["adapter"], facts["objectives"], facts["weights"])
-        main, *others = (
-            replace(plan.main, adapters=(*plan.main.adapters, replace(each, weight=1.0)))
-            for each in mixed
-        )
+        main, *others = (adapted(plan, replace(each, weight=1.0)).main for each in mixed)
         weights = (*(s * each.weight for each in mixed), 1 - s)
         forward = self.divergence == "forward"
         fusion = (

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from ipse.job import Example, Job, Loss
 from ipse.methods.base import Base, Level, Method, Steps
 from ipse.methods.examples import adapted
-from ipse.methods.objectives import inclined, names, nearest, vectors
+from ipse.methods.objectives import names, vectors
 from ipse.methods.ranking import Drawn, Recipe, draw, ranked, taught_each
+from ipse.methods.wants import wants_nearest
 from ipse.plan import Adapter, Plan
 from ipse.records import User
 from ipse.state import State
@@ -65,11 +66,7 @@ class Modpo(Method):
 
     def enroll(self, user: User, shared: State | None) -> State | None:
         """Say what the person wants, and which adapter is nearest to it."""
-        state = inclined(user, shared, self.weights, Recipe.read(self.recipe).given)
-        if state is None or shared is None:
-            return None
-        part = nearest(state.facts["weights"], shared.facts["vectors"])
-        return replace(state, facts={**state.facts, "part": part})
+        return wants_nearest(user, shared, self.weights, Recipe.read(self.recipe).given)
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Attach the adapter."""

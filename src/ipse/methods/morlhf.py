@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar
 
@@ -14,8 +14,9 @@ from ipse.job import Example, Job, Loss, Trained
 from ipse.lm import Hold, Train
 from ipse.methods.base import Base, Level, Method, Steps
 from ipse.methods.examples import adapted
-from ipse.methods.objectives import Scale, inclined, names, nearest, vectors
+from ipse.methods.objectives import Scale, names, vectors
 from ipse.methods.ranking import Drawn, Recipe, draw, kept, written_to
+from ipse.methods.wants import wants_nearest
 from ipse.plan import Adapter, Plan
 from ipse.records import User
 from ipse.state import State
@@ -84,11 +85,7 @@ class Morlhf(Method):
 
     def enroll(self, user: User, shared: State | None) -> State | None:
         """Say what the person wants, and which adapter is nearest to it."""
-        state = inclined(user, shared, self.weights, Recipe.read(self.recipe).given)
-        if state is None or shared is None:
-            return None
-        part = nearest(state.facts["weights"], shared.facts["vectors"])
-        return replace(state, facts={**state.facts, "part": part})
+        return wants_nearest(user, shared, self.weights, Recipe.read(self.recipe).given)
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Attach the adapter."""

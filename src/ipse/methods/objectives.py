@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipse.errors import UsageError, unknown
-from ipse.methods.examples import pointing, records_of
+from ipse.methods.examples import records_of
 from ipse.methods.pairs import answers, numbers
 from ipse.plan import Adapter
 from ipse.preferences import pairs
 from ipse.records import User
 from ipse.rewards import ATTRIBUTES, measure
-from ipse.state import State
 
-__all__ = ["Scale", "adapters", "inclined", "names", "nearest", "vectors", "wanted"]
+__all__ = ["Scale", "adapters", "names", "nearest", "vectors", "wanted"]
 
 _SHARP = 2.0
 """What a person's wants are multiplied by before they become weights: half a standard deviation of
@@ -132,13 +131,7 @@ def wanted(
         UsageError: If not each objective has a weight of at least 0, or all are 0.
     """
     if weights.strip():
-        found = np.array(numbers(weights, float))
-        if len(found) != len(scale.objectives) or not (found >= 0).all() or not found.sum() > 0:
-            raise UsageError(
-                f"each of {' '.join(scale.objectives)} needs a weight of at least 0, and one above "
-                f"it, such as '{' '.join('1' * len(scale.objectives))}'; got {weights!r}"
-            )
-        return [float(w) for w in found / found.sum()], ()
+        return _weights(weights, scale.objectives), ()
     told, own = pairs(user)[-count:], answers(user, count, given)
     if told:
         prompts = [pair.prompt for pair in told]
@@ -155,27 +148,6 @@ def wanted(
     return [round(float(w), 4) for w in shares / shares.sum()], lineage
 
 
-def inclined(user: User, shared: State | None, weights: str, given: int) -> State | None:
-    """Give a person's state: what they want, and the name of what was learned of everyone.
-
-    Args:
-        user: The person.
-        shared: What was learned, whose facts `Scale.of_facts` reads; None where nothing was.
-        weights: As for `wanted`.
-        given: As for `wanted`.
-
-    Returns:
-        A state with the facts `adapter` and `weights`; None where nothing is known.
-    """
-    below = pointing(shared)
-    if shared is None or below is None:
-        return None
-    found = wanted(user, Scale.of_facts(shared.facts), weights, given)
-    if found is None:
-        return None
-    return State({**below.facts, "weights": found[0]}, lineage=found[1])
-
-
 def vectors(text: str, objectives: Sequence[str]) -> list[list[float]]:
     """Read vectors of weights, each of which something of its own is learned for.
 
@@ -188,7 +160,6 @@ def vectors(text: str, objectives: Sequence[str]) -> list[list[float]]:
         The vectors; each sums to 1.
     """
     count = len(objectives)
-    scale = Scale(tuple(objectives), *(np.zeros(count),) * 3)
     if text.strip():
         parts = text.split(";")
     elif count == 2:
@@ -197,8 +168,7 @@ def vectors(text: str, objectives: Sequence[str]) -> list[list[float]]:
         parts = [
             " ".join(map(str, row)) for row in (*np.eye(count), *np.ones((int(count > 1), count)))
         ]
-    read = (wanted(User("nobody"), scale, part, 0) for part in parts if part.strip())
-    return [found[0] for found in read if found is not None]
+    return [_weights(part, objectives) for part in parts if part.strip()]
 
 
 def nearest(weights: Sequence[float], among: Sequence[Sequence[float]]) -> int:
@@ -211,6 +181,17 @@ def adapters(artifact: str, objectives: Sequence[str], weights: Sequence[float])
     """Give each objective's adapter with its weight; those of weight 0 are left out."""
     both = zip(objectives, weights, strict=True)
     return [Adapter(f"{artifact}/{name}", weight) for name, weight in both if weight]
+
+
+def _weights(text: str, objectives: Sequence[str]) -> list[float]:
+    """Read a weight an objective, parted by blanks; they come to sum to 1."""
+    found = np.array(numbers(text, float))
+    if len(found) != len(objectives) or not (found >= 0).all() or not found.sum() > 0:
+        raise UsageError(
+            f"each of {' '.join(objectives)} needs a weight of at least 0, and one above it, such "
+            f"as '{' '.join('1' * len(objectives))}'; got {text!r}"
+        )
+    return [float(weight) for weight in found / found.sum()]
 
 
 def _measured(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ipse.job import Example, Gates, Job, Lora, Schedule, Trained
 from ipse.lm import Hold, Inputs, Train
-from ipse.methods.base import Base, Level, Method, Steps
+from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.embedded import central, embedded
 from ipse.methods.examples import (
     adapted,
@@ -23,11 +23,10 @@ from ipse.methods.examples import (
     pointing,
     records_of,
 )
+from ipse.methods.gated import everyones
 from ipse.methods.pairs import Answer
-from ipse.methods.shared_adapter import SharedAdapter
 from ipse.plan import Adapter, Plan
 from ipse.records import User
-from ipse.spec import read_settings
 from ipse.state import State
 
 __all__ = ["Pieces"]
@@ -90,25 +89,24 @@ class Pieces(Method):
     def fit(self, people: Iterable[User]) -> Steps[State | None]:
         """Train everyone's adapter, the sharers' adapters, then their gates."""
         known = list(people)
-        settings = read_settings(SharedAdapter, SharedAdapter.name, self.task.replace(";", ","))
-        everyones = yield from SharedAdapter(**settings).fit(known)
+        shared = yield from everyones(self.task).fit(known)
         found = others(known, self.people, self.records, self.given)
-        if everyones is None or not found:
+        if shared is None or not found:
             return None
         views = {user.id: user for user in known}
         told = [[views[u].record(a.record) for a in own] for u, own in found.items()]
         vectors = yield from embedded(told, "both")
         means = np.stack([each.mean(0) for each in vectors])  # (people, width)
         names = [[*found][i] for i in central(means, max(1, self.sharers), self.seed)]
-        below: str = yield Hold(everyones.arrays)
+        below: str = yield Hold(shared.arrays)
         own = [examples(found[user], user, [Adapter(below)]) for user in names]
         lora = Lora(self.rank, self.alpha, modules(self.modules))
         jobs = tuple(self._job(lora, each, self.rate, self.epochs) for each in own)
         adapters: list[Trained] = yield Train(jobs)
         gates = yield from self._gated(own, [each.arrays for each in adapters])
-        lineage = dict.fromkeys([*everyones.lineage, *records_of(*found.values())])
+        lineage = dict.fromkeys([*shared.lineage, *records_of(*found.values())])
         facts = {"sharers": len(names)}
-        pool = _pool(everyones.arrays, [each.arrays for each in adapters], gates)
+        pool = _pool(shared.arrays, [each.arrays for each in adapters], gates)
         return State(facts, pool, tuple(lineage))
 
     def enroll(self, user: User, shared: State | None) -> Steps[State | None]:
@@ -125,9 +123,7 @@ class Pieces(Method):
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the recipe until enough has changed."""
-        if abs(len(user) - state.facts["records"]) < self.refresh:
-            return state
-        return self.enroll(user, shared)
+        return self.enroll(user, shared) if due(user, state, self.refresh) else state
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Attach everyone's adapter, and the one that is put together."""
@@ -192,7 +188,7 @@ def recipe(pool: _Arrays, read: _Arrays, k: int) -> dict[str, NDArray[Any]]:
 
 
 def _pool(
-    everyones: _Arrays, adapters: Sequence[_Arrays], gates: Sequence[_Arrays]
+    shared: _Arrays, adapters: Sequence[_Arrays], gates: Sequence[_Arrays]
 ) -> dict[str, NDArray[Any]]:
     """Give all that everyone shares: their adapter, the sharers' stacked, and their gates."""
     halves = [half(each) for each in adapters]
@@ -205,4 +201,4 @@ def _pool(
         for name in gates[0]
         if name.endswith(".gate")
     }
-    return {**{f"shared/{name}": a for name, a in everyones.items()}, **stacked, **ahead}
+    return {**{f"shared/{name}": a for name, a in shared.items()}, **stacked, **ahead}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ipse.job import Example, Job, Lora, Schedule, Trained
 from ipse.lm import Train
-from ipse.methods.base import Base, Level, Method, Steps
+from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.examples import (
     adapted,
     examples,
@@ -127,9 +127,7 @@ class Plora(Method):
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the vector until enough has changed."""
-        if abs(len(user) - state.facts["records"]) < self.refresh:
-            return state
-        return self.enroll(user, shared)
+        return self.enroll(user, shared) if due(user, state, self.refresh) else state
 
     def newcomer(self, shared: State) -> State | None:
         """Give everyone's adapter, as of a vector that is 0."""

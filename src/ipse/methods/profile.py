@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ipse.lm import Reply
-from ipse.methods.base import Base, Method, Steps
+from ipse.methods.base import Base, Method, Steps, due
 from ipse.plan import Plan, Sampling
 from ipse.records import Record, User
 from ipse.state import State
@@ -65,7 +65,7 @@ class Profile(Method):
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the profile until enough has changed, or something was said outright."""
         told = any(r.kind == "profile" and r.id not in state.lineage for r in user.records)
-        if not told and abs(len(user) - state.facts["records"]) < self.refresh:
+        if not told and not due(user, state, self.refresh):
             return state
         return self.enroll(user, shared)
 

@@ -13,8 +13,9 @@ from ipse.job import Example, Loss, Trained
 from ipse.lm import Hold, Train
 from ipse.methods.base import Base, Level, Method, Steps
 from ipse.methods.examples import adapted
-from ipse.methods.objectives import inclined, names
+from ipse.methods.objectives import names
 from ipse.methods.ranking import Drawn, Recipe, draw, kept, written_to
+from ipse.methods.wants import wants
 from ipse.plan import Adapter, Plan
 from ipse.records import User
 from ipse.state import State
@@ -90,7 +91,7 @@ class RewardsInContext(Method):
 
     def enroll(self, user: User, shared: State | None) -> State | None:
         """Say what the person wants, and which rewards are asked for."""
-        state = inclined(user, shared, self.weights, Recipe.read(self.recipe).given)
+        state = wants(user, shared, self.weights, Recipe.read(self.recipe).given)
         if state is None or shared is None:
             return None
         span = np.array([shared.facts["low"], shared.facts["high"]])

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ipse.errors import InvalidPlan
 from ipse.lm import FitSteering, Reply, Write
-from ipse.methods.base import Base, Level, Method, Steps
+from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.pairs import Answer, answers, steered
 from ipse.plan import Plan
 from ipse.records import User
@@ -80,9 +80,7 @@ class Steer(Method):
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the vector until enough has changed."""
-        if abs(len(user) - state.facts["records"]) < self.refresh:
-            return state
-        return self.enroll(user, shared)
+        return self.enroll(user, shared) if due(user, state, self.refresh) else state
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Add the vector."""

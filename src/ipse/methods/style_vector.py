@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ipse.errors import InvalidPlan
 from ipse.lm import Hidden, Hold, Likelihood, Reply, Score, Write
-from ipse.methods.base import Base, Level, Method, Steps
+from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.pairs import Answer, answers, numbers, steered
 from ipse.plan import Plan
 from ipse.records import User
@@ -106,9 +106,7 @@ class StyleVector(Method):
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Keep the vector until enough has changed."""
-        if abs(len(user) - state.facts["records"]) < self.refresh:
-            return state
-        return self.enroll(user, shared)
+        return self.enroll(user, shared) if due(user, state, self.refresh) else state
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Add the vector."""

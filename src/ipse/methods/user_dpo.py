@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ipse.job import Example, Job, Lora, Loss, Schedule
 from ipse.lm import Hold, Reply, Write
-from ipse.methods.base import Base, Learning, Level, Method, Steps
+from ipse.methods.base import Base, Learning, Level, Method, Steps, due
 from ipse.methods.examples import adapted, modules, pointing, records_of, taught, with_earlier
 from ipse.methods.gate import examined_pairs, untested
 from ipse.methods.gated import everyones, parted, served, unlearned
@@ -139,9 +139,7 @@ class UserDpo(Method):
 
     def update(self, user: User, state: State, shared: State | None) -> Learning:
         """Keep the adapter until enough has changed."""
-        if abs(len(user) - state.facts["records"]) < self.refresh:
-            return state
-        return self.enroll(user, shared)
+        return self.enroll(user, shared) if due(user, state, self.refresh) else state
 
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Attach what serves the person: everyone's adapter and their own, or retrieval."""

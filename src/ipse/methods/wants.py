@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ipse.methods.examples import pointing
-from ipse.methods.objectives import Scale, wanted
+from ipse.methods.objectives import Scale, nearest, wanted
 from ipse.records import User
 from ipse.state import State
 
-__all__ = ["wants"]
+__all__ = ["wants", "wants_nearest"]
 
 
 def wants(user: User, shared: State | None, weights: str, given: int) -> State | None:
@@ -32,3 +34,22 @@ def wants(user: User, shared: State | None, weights: str, given: int) -> State |
     shares, lineage = found
     facts = {**state.facts, "objectives": [*scale.objectives], "weights": shares}
     return State(facts=facts, lineage=lineage)
+
+
+def wants_nearest(user: User, shared: State | None, weights: str, given: int) -> State | None:
+    """Give what `wants` does, and `part`: the adapter whose weights are nearest to the person's.
+
+    Args:
+        user: The person.
+        shared: What was learned, with the fact `vectors`, the weights of each adapter.
+        weights: As for `wants`.
+        given: As for `wants`.
+
+    Returns:
+        The state; None where `wants` gives none.
+    """
+    state = wants(user, shared, weights, given)
+    if state is None or shared is None:
+        return None
+    part = nearest(state.facts["weights"], shared.facts["vectors"])
+    return replace(state, facts={**state.facts, "part": part})

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ipse.errors import UsageError
 from ipse.evaluation.task import Item, Person, Source, Split, split
 from ipse.importers import read, sample_path, ukpconvarg
-from ipse.importers.ukpconvarg import Argument
+from ipse.importers.ukpconvarg import Argument, prompt
 from ipse.records import Kind, Record, User
 
 __all__ = ["UKPCONVARG", "Judges", "Part"]
@@ -103,6 +103,29 @@ class Judges:
             for record in user.records:
                 found[_verdict(record)].append(record)
         return found
+
+    def item(self, record: Record, words: int, **fields: Any) -> Item:
+        """Ask for a reason that was given.
+
+        Args:
+            record: The reason.
+            words: The most words of each argument in the question.
+            **fields: Other fields of the item.
+
+        Returns:
+            The item, whose target is the reason.
+        """
+        meta = record.meta
+        one, two = (self.arguments[meta[name]].text for name in ("arg1", "arg2"))
+        return Item(
+            record.id,
+            prompt(meta["topic"], meta["stance"], one, two, meta["choice"], words=words),
+            target=record.output,
+            group=meta["topic"],
+            document=f"{meta['pair_id']} {meta['choice']}",
+            time=record.time,
+            **fields,
+        )
 
     def _parted(self) -> Iterator[tuple[User, tuple[Record, ...]]]:
         """Give everyone of the test part who has enough of a past: that, and what came later."""

@@ -16,7 +16,6 @@ from typing import ClassVar
 
 from ipse.evaluation.task import Item, Measure, Person, Source, Task, spread
 from ipse.evaluation.tasks.judgements import UKPCONVARG, Judges, Part
-from ipse.importers.ukpconvarg import prompt
 from ipse.records import Record, User
 
 __all__ = ["UkpconvargReason"]
@@ -71,17 +70,4 @@ class UkpconvargReason(Task):
         )
 
     def _items(self, later: tuple[Record, ...], judges: Judges) -> tuple[Item, ...]:
-        return tuple(self._item(record, judges) for record in spread(later, self.items))
-
-    def _item(self, record: Record, judges: Judges) -> Item:
-        meta = record.meta
-        one, two = (judges.arguments[meta[name]].text for name in ("arg1", "arg2"))
-        asked = prompt(meta["topic"], meta["stance"], one, two, meta["choice"], words=self.words)
-        return Item(
-            record.id,
-            asked,
-            target=record.output,
-            group=meta["topic"],
-            document=f"{meta['pair_id']} {meta['choice']}",
-            time=record.time,
-        )
+        return tuple(judges.item(record, self.words) for record in spread(later, self.items))

@@ -22,7 +22,6 @@ from typing import ClassVar
 
 from ipse.evaluation.task import Item, Measure, Person, Source, Task, spread
 from ipse.evaluation.tasks.judgements import UKPCONVARG, Judges, Part
-from ipse.importers.ukpconvarg import prompt
 from ipse.records import Record, User
 from ipse.text import words
 
@@ -57,12 +56,15 @@ class UkpconvargStyle(Task):
 
         There are at least 2, for the control.
         """
-        found = Judges(self.root, "content", self.held_out, self.fit, self.part)
-        return (person for person in found.people(count, self._items) if person.items)
+        found = self._judges().people(count, self._items)
+        return (person for person in found if person.items)
 
     def population(self) -> Iterator[User]:
         """Give the people of the other part."""
-        return Judges(self.root, "content", self.held_out, self.fit, self.part).population()
+        return self._judges().population()
+
+    def _judges(self) -> Judges:
+        return Judges(self.root, "content", self.held_out, self.fit, self.part)
 
     def _items(self, later: tuple[Record, ...], judges: Judges) -> tuple[Item, ...]:
         beside = [(record, _others(record, judges)) for record in later]
@@ -70,21 +72,11 @@ class UkpconvargStyle(Task):
         return tuple(self._item(record, texts, judges) for record, texts in asked)
 
     def _item(self, record: Record, texts: list[str], judges: Judges) -> Item:
-        meta = record.meta
         chance = Random(f"{self.seed}:{record.id}")
         choices = [record.output, chance.choice(texts)]
         chance.shuffle(choices)
-        one, two = (judges.arguments[meta[name]].text for name in ("arg1", "arg2"))
-        return Item(
-            record.id,
-            prompt(meta["topic"], meta["stance"], one, two, meta["choice"], words=self.words),
-            target=record.output,
-            choices=tuple(choices),
-            right=choices.index(record.output),
-            group=meta["topic"],
-            document=f"{meta['pair_id']} {meta['choice']}",
-            time=record.time,
-        )
+        right = choices.index(record.output)
+        return judges.item(record, self.words, choices=tuple(choices), right=right)
 
 
 def _others(record: Record, judges: Judges) -> list[str]:
