@@ -18,15 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from ipse.backends import open_backend
-from ipse.errors import Conflict, UsageError
+from ipse.errors import Conflict
 from ipse.feedback import Feedback, Taken, feedback_records
 from ipse.lifecycle import Lifecycle
 from ipse.lm import LM
 from ipse.meter import Meter, Told, parts
 from ipse.methods import Chooser, Method, parse, personalize
-from ipse.methods.low_rank_reward import LowRankReward
 from ipse.plan import Message, Plan, Sampling
-from ipse.questions import NextQuestion, next_question
+from ipse.questions import NextQuestion, asker, next_question
 from ipse.records import Kind, Record, User
 from ipse.replies import KEEP_REPLIES, Answer, Pieces, Replies
 from ipse.route import Choice, Router, methods_of, read_route, written
@@ -391,19 +390,14 @@ class Ipse:
             The pair, and what there is left to gain.
 
         Raises:
-            UsageError: If no method can say how unsure it is, or nothing was learned of everyone.
+            UsageError: If no method says how unsure it is, or nothing was learned of everyone.
         """
-        method = next((m for m in self._chosen(methods) if isinstance(m, LowRankReward)), None)
-        if method is None:
-            raise UsageError(f"no method of {methods!r} is unsure of anything. Add low-rank-reward")
+        method = asker(self._chosen(methods))
         everyones = self._lifecycle.known(method, None)
-        if everyones is None or everyones.state.artifact is None:
-            raise UsageError(f"nothing was learned of everyone. Call: fit({methods!r})")
         _, view = self._views.view(user)
         view = (view or User(user)).allowing(method.use)
-        state = self._views.learned(method, view).state if view.records else None
-        name = everyones.state.artifact
-        return next_question(method, name, state, view, question, texts, self.lm, **options)
+        state = self._views.learned(method, view).state if everyones and view.records else None
+        return next_question(method, everyones, state, view, question, texts, self.lm, **options)
 
     def evidence(self, user: str | None, plan: Plan) -> tuple[Record, ...]:
         """Give the records a plan lets the model read, but for those forgotten since."""

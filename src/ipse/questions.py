@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 from ipse.errors import UsageError
 from ipse.lm import LM
-from ipse.methods import finish
+from ipse.methods import Method, finish
 from ipse.methods.base import Steps
 from ipse.methods.low_rank_reward import LowRankReward
 from ipse.preferences import pairs
 from ipse.records import User
 from ipse.rewards import Asking, Belief, ask
-from ipse.state import State
+from ipse.state import SavedState, State
 
-__all__ = ["NextQuestion", "next_question"]
+__all__ = ["NextQuestion", "asker", "next_question"]
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,27 @@ class NextQuestion:
     settled: bool
 
 
+def asker(methods: Sequence[Method]) -> LowRankReward:
+    """Give the first method that says how unsure it is.
+
+    Args:
+        methods: A composition.
+
+    Returns:
+        The method.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    for method in methods:
+        if isinstance(method, LowRankReward):
+            return method
+    raise UsageError("no method here says how unsure it is. Add one that does: low-rank-reward")
+
+
 def next_question(
     method: LowRankReward,
-    shared: str,
+    everyones: SavedState | None,
     state: State | None,
     user: User,
     question: str,
@@ -61,7 +79,7 @@ def next_question(
 
     Args:
         method: Whose reward it is.
-        shared: The name of what it learned of everyone.
+        everyones: What it learned of everyone; None where it did not yet.
         state: What it learned of the person; None where there is nothing yet.
         user: The person.
         question: What the answers are to.
@@ -75,8 +93,15 @@ def next_question(
         The pair.
 
     Raises:
-        UsageError: If there are fewer than two different answers.
+        UsageError: If there are fewer than two different answers, or nothing was learned of
+            everyone.
     """
+    shared = everyones.state.artifact if everyones else None
+    if shared is None:
+        raise UsageError(
+            "nothing was learned of everyone, so nothing says how people differ. "
+            f"Run: ipse enroll --fit --method {method.name}"
+        )
     different = list(dict.fromkeys(text for text in texts if text.strip()))
     if len(different) < 2:
         raise UsageError(f"a question is about two different answers; got {len(different)}")

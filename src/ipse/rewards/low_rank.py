@@ -146,11 +146,14 @@ class Online:
         offset = np.concatenate([self.offset, _kept(apart @ mean)])
         target = np.concatenate([self.target, _kept(np.where(new.tie, 0.5, 1 - noise))])
         prior = self.prior * np.eye(len(self.own))
-        near: Floats | None = np.linalg.inv(self.covariance).astype(np.float64) if len(self.points) > len(new) else None
+        near = _inverse(self.covariance) if len(self.points) > len(new) else None
         own, sure = laplace(points, target, offset, prior, self.own, near)
-        covariance = np.asarray(np.linalg.inv(sure), np.float64)
         weights = mean + bases @ own
-        return Online(self.prior, points, offset, target, own, covariance, weights)
+        return Online(self.prior, points, offset, target, own, _inverse(sure), weights)
+
+
+def _inverse(matrix: Floats) -> Floats:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
 def _kept(numbers: Floats) -> Floats:
