@@ -53,8 +53,10 @@ from ipse.rewards import ATTRIBUTES, Group, Learner, LowRank, Variational, measu
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "preferences.json"
 
-PARTS = ("films", "asking", "choices", "reasons", "simulated")
+PARTS = ("films", "titles", "asking", "choices", "reasons", "simulated")
 GLOBAL = "global"
+METHODS = ("group-preference", "low-rank-reward", "variational-preference")
+"""Those whose cards show what is measured here."""
 FEATURES = "attributes embedding"
 CHUNK = 400
 """Texts that are embedded before it is told how many are."""
@@ -73,9 +75,9 @@ class Size:
     """
 
     films: int = 610
-    people: int = 150
+    people: int = 120
     folds: int = 5
-    steps: int = 1500
+    steps: int = 800
     simulated: int = 100
 
 
@@ -115,16 +117,16 @@ class Bench:
         found = np.concatenate(parts)
         return scaled(scale(FEATURES, found), found)
 
-    def crowd(self) -> Crowd:
-        """Read MovieLens."""
+    def crowd(self, *, rated: bool = True) -> Crowd:
+        """Read MovieLens; `rated` says whether films are described by others' ratings, too."""
         folder = self.data / "movielens"
         texts = [film.text for film in titles(folder).values()]
         parts = []
         for start in range(0, len(texts), CHUNK):
             parts.append(self.lm.embed(texts[start : start + CHUNK]))
             self.told(f"{min(start + CHUNK, len(texts)):,} of {len(texts):,} films are embedded")
-        found = films(folder, np.concatenate(parts).astype(np.float64))
-        return Crowd(found.features, found.judges[: self.size.films])
+        found = films(folder, np.concatenate(parts).astype(np.float64), rated=rated)
+        return Crowd(found.features, found.judges[: self.size.films], found.learn)
 
 
 def contestants(size: Size, width: int = 64) -> dict[str, Sequence[Learner]]:
@@ -176,6 +178,10 @@ def numbers(found: Estimate) -> dict[str, float]:
 
 def on_films(bench: Bench) -> dict[str, Any]:
     return curve(bench, bench.crowd(), (5, 10, 20, 50, 100))
+
+
+def on_titles(bench: Bench) -> dict[str, Any]:
+    return curve(bench, bench.crowd(rated=False), (5, 10, 20, 50, 100))
 
 
 def on_asking(bench: Bench) -> dict[str, Any]:
@@ -232,6 +238,7 @@ def on_simulated(bench: Bench) -> dict[str, Any]:
 
 _MEASURED: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "films": on_films,
+    "titles": on_titles,
     "asking": on_asking,
     "choices": on_choices,
     "reasons": on_reasons,

@@ -75,11 +75,17 @@ def test_what_is_forgotten_is_not_known_when_asking(me):
     assert me.question("ada", "Is it so?", TEXTS) == before
 
 
+def test_a_composition_that_cannot_say_how_unsure_it_is_has_the_method_as_it_comes(me):
+    me.fit("low-rank-reward")
+    as_it_comes = me.question("ada", "Is it so?", TEXTS, "hybrid")
+    assert as_it_comes == me.question("ada", "Is it so?", TEXTS, "hybrid+low-rank-reward")
+    me.fit("low-rank-reward:rank=2")
+    assert me.question("ada", "Is it so?", TEXTS, "low-rank-reward:rank=2") != as_it_comes
+
+
 def test_what_cannot_be_asked_says_what_to_do(me):
     with pytest.raises(UsageError, match="Run: ipse enroll --fit --method low-rank"):
         me.question("ada", "Is it so?", TEXTS)
-    with pytest.raises(UsageError, match="no method here says how unsure it is"):
-        me.question("ada", "Is it so?", TEXTS, methods="hybrid")
     me.fit("low-rank-reward")
     with pytest.raises(UsageError, match="two different answers; got 1"):
         me.question("ada", "Is it so?", (SHORT, SHORT, " "))

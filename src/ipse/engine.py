@@ -371,7 +371,7 @@ class Ipse:
         )
 
     def question(
-        self, user: str, question: str, texts: Sequence[str], methods: str = "low-rank-reward",
+        self, user: str, question: str, texts: Sequence[str], methods: str | None = None,
         **options: Any,
     ) -> NextQuestion:  # fmt: skip
         """Say which two of some answers to ask a person about next, and how unsure we are.
@@ -383,14 +383,14 @@ class Ipse:
             user: Who; one of whom nothing is known is asked as anybody would be.
             question: What the answers are to.
             texts: The answers, at least two.
-            methods: A composition with `low-rank-reward` in it.
+            methods: A composition; one without `low-rank-reward` has it as it comes.
             **options: As for `next_question`: how it is chosen, and when it is settled.
 
         Returns:
             The pair, and what there is left to gain.
 
         Raises:
-            UsageError: If no method says how unsure it is, or nothing was learned of everyone.
+            UsageError: If nothing was learned of everyone.
         """
         method = asker(self._chosen(methods))
         everyones = self._lifecycle.known(method, None)

@@ -72,6 +72,18 @@ def require(backend: Carrier, plans: Sequence[Plan], verb: Need) -> None:
         )
 
 
+def no_store(name: str) -> Mapping[str, NDArray[Any]]:
+    """Refuse: stands for a store's arrays where no store was attached.
+
+    Raises:
+        UsageError: Always.
+    """
+    raise UsageError(
+        f"there is no store to read {name!r} from. "
+        "Open the backend with Ipse(store, backend), or call attach(loader)"
+    )
+
+
 def _way_out(name: str, carriers: Sequence[str]) -> str:
     if not carriers:
         return "No backend carries it yet"

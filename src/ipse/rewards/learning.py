@@ -98,6 +98,7 @@ def laplace(
     precision: Floats,
     start: Floats | None = None,
     near: Floats | None = None,
+    steps: int = _NEWTON,
 ) -> tuple[Floats, Floats]:
     """Find the most probable weights of a logistic model, and how sure they are.
 
@@ -112,12 +113,13 @@ def laplace(
         start: Where to begin, (width,).
         near: A precision that is nearly that of the answer, (width, width): steps with it cost
             little, as long as they lead there.
+        steps: How many steps at most.
 
     Returns:
         The weights (width,), and the precision of the Gaussian that fits there (width, width).
     """
     weights = np.zeros(apart.shape[1]) if start is None else start.astype(np.float64)
-    for turn in range(_NEWTON):
+    for turn in range(steps):
         likely = sigmoid(offset + apart @ weights)
         slope = apart.T @ (target - likely) - precision @ weights
         if near is None or turn >= _CHEAP:

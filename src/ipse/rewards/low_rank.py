@@ -18,6 +18,9 @@ __all__ = ["LowRank", "Online"]
 _FLOOR = 1e-3
 """The least variance of a weight, of the average one: none is held to be the same in everybody."""
 
+_STEPS = 2
+"""Of Newton's method for each person in a round."""
+
 _NAMES = ("points", "offset", "target", "own", "covariance", "weights")
 """The arrays of one person."""
 
@@ -43,7 +46,7 @@ class LowRank:
     noise: float = 0.05
     ridge: float = 3.0
     rounds: int = 8
-    most: int = 400
+    most: int = 200
 
     def fit(self, people: Sequence[Compared]) -> Arrays:
         """Learn `mean` (width,) and `bases` (width, rank) from people with at least a pair each.
@@ -87,7 +90,10 @@ class LowRank:
             precision = np.linalg.inv(spread + floor * np.eye(width))
             total = np.zeros((width, width))
             for place, (apart, target, offset) in enumerate(pairs):
-                found, sure = laplace(apart, target, offset, precision, weights[place])
+                # A round begins where the last one ended, so that a few steps are enough.
+                found, sure = laplace(
+                    apart, target, offset, precision, weights[place], steps=_STEPS
+                )
                 weights[place] = found
                 total += np.outer(found, found) + np.linalg.inv(sure)
             spread = total / len(people)

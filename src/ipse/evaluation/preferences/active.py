@@ -38,12 +38,13 @@ def asked_about(
     for part in range(folds):
         both = list(zip(crowd.judges, parts.tolist(), strict=True))
         rest = [judge for judge, place in both if place != part and len(judge.taught)]
-        shared = learner.fit([crowd.compared(judge.taught) for judge in rest])
+        seen = crowd.seen_by(rest)
+        shared = learner.fit([seen.compared(judge.taught) for judge in rest])
         for number, (judge, place) in enumerate(both):
             if place != part or len(judge.given) < 2 * max(counts) or not len(judge.asked):
                 continue
             for way in _WAYS:
-                told = _asked(crowd, learner, shared, judge, way, max(counts), [seed, number])
+                told = _asked(seen, learner, shared, judge, way, max(counts), [seed, number])
                 for count in counts:
                     found[way][count].append(told[count])
     scores = {w: {c: estimate(v) for c, v in each.items()} for w, each in found.items()}

@@ -1,8 +1,9 @@
 """People who compared things, and how well learners tell their later answers from earlier ones.
 
-Every person is told apart by people who are not in the fold they are in: learners are fitted on
-other folds, their settings are chosen on one of those, and the person's own earlier answers are all
-that is known of them. A person counts once.
+Every person is told apart by people who are not in the fold they are in. All that is learned of
+people is learned of other folds: learners, and what they say of the things. Settings are chosen on
+one of those folds, and the person's own earlier answers are all that is known of them. A person
+counts once.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ class Judge:
     taught: Pairs
 
 
+Learn: TypeAlias = Callable[[Sequence[Judge]], Floats]
+
+
 @dataclass(frozen=True, eq=False)
 class Crowd:
     """People who compared the same kind of thing.
@@ -50,10 +54,19 @@ class Crowd:
     Attributes:
         features: What describes each text, (texts, width).
         judges: The people.
+        learn: What else describes each text, learned of some of the people, (texts, more).
     """
 
     features: Floats
     judges: tuple[Judge, ...]
+    learn: Learn | None = None
+
+    def seen_by(self, people: Sequence[Judge]) -> Crowd:
+        """Describe texts also by what these people teach; of nobody else anything is learned."""
+        if self.learn is None:
+            return self
+        more = self.learn(people)
+        return Crowd(np.hstack([self.features, more - more.mean(0)]), self.judges)
 
     def compared(self, pairs: Pairs) -> Compared:
         """Give pairs in numbers."""
@@ -119,18 +132,19 @@ def compare_learners(
         Scores by name and count.
     """
     parts = np.random.default_rng(seed).permutation(len(crowd.judges)) % folds
-    found: dict[str, dict[int, dict[str, Outcome]]] = {}
-    for name, variants in contestants.items():
-        outcomes: dict[int, dict[str, Outcome]] = {count: {} for count in counts}
-        for part in range(folds):
-            test, valid, rest = _cut(crowd, parts, part, folds)
-            learner = _chosen(crowd, variants, rest, valid, counts)
-            shared = learner.fit([crowd.compared(judge.taught) for judge in (*rest, *valid)])
+    found: dict[str, dict[int, dict[str, Outcome]]] = {
+        name: {count: {} for count in counts} for name in contestants
+    }
+    for part in range(folds):
+        test, valid, rest = _cut(crowd, parts, part, folds)
+        few, many = crowd.seen_by(rest), crowd.seen_by([*rest, *valid])
+        for name, variants in contestants.items():
+            learner = _chosen(few, variants, rest, valid, counts)
+            shared = learner.fit([many.compared(judge.taught) for judge in (*rest, *valid)])
             for count in counts:
-                outcomes[count] |= _outcomes(crowd, learner, shared, test, count)
+                found[name][count] |= _outcomes(many, learner, shared, test, count)
             if told:
                 told(f"{name}, part {part + 1} of {folds}: {learner}")
-        found[name] = outcomes
     return {
         name: {count: _scores(one, found[everyone][count]) for count, one in outcomes.items()}
         for name, outcomes in found.items()

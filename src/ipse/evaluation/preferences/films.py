@@ -13,9 +13,11 @@ from __future__ import annotations
 import csv
 import gzip
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -25,12 +27,17 @@ from ipse.rewards.learning import Floats
 
 __all__ = ["Film", "films", "titles"]
 
+Rating: TypeAlias = tuple[int, int, float]
+"""When, which film by its place, and how many stars."""
+
 _EARLIER = 0.6
 _APART = 1.0
 """Stars."""
 _ASKED = 200
 """The most later pairs of a person; each counts little, and a person counts once."""
 _TAUGHT = 400
+_DOUBT = 5.0
+"""How many average ratings count beside those of a film."""
 _YEAR = re.compile(r"\((\d{4})\)")
 _EMBEDDED = 4.0
 """What embeddings are multiplied by beside genres, which are 0 or 1."""
@@ -62,12 +69,13 @@ def titles(folder: Path) -> dict[str, Film]:
     }
 
 
-def films(folder: Path, embedded: Floats, seed: int = 0) -> Crowd:
+def films(folder: Path, embedded: Floats, *, rated: bool = True, seed: int = 0) -> Crowd:
     """Read everyone's ratings as pairs.
 
     Args:
         folder: Where both files are.
         embedded: The embeddings of the films' texts, (films, width), in the order of `titles`.
+        rated: Whether a film is also described by how others rated it.
         seed: Of the pairs.
 
     Returns:
@@ -78,16 +86,29 @@ def films(folder: Path, embedded: Floats, seed: int = 0) -> Crowd:
     """
     known = titles(folder)
     places = {name: place for place, name in enumerate(known)}
-    rated: dict[str, list[tuple[int, int, float]]] = {}
+    told: dict[str, list[Rating]] = {}
     for row in _rows(folder / "ratings.csv.gz"):
         one = (int(row["timestamp"]), places[row["movieId"]], float(row["rating"]))
-        rated.setdefault(row["userId"], []).append(one)
-    judges = tuple(_judge(user, sorted(own), seed) for user, own in rated.items())
+        told.setdefault(row["userId"], []).append(one)
+    judges = tuple(_judge(user, sorted(own), seed) for user, own in told.items())
     features = np.hstack([_described([*known.values()]), _EMBEDDED * embedded])
-    return Crowd(features - features.mean(0), judges)
+    learn = partial(_rated_by, told, len(known)) if rated else None
+    return Crowd(features - features.mean(0), judges, learn)
 
 
-def _judge(user: str, rated: Sequence[tuple[int, int, float]], seed: int) -> Judge:
+def _rated_by(told: Mapping[str, Sequence[Rating]], count: int, people: Sequence[Judge]) -> Floats:
+    """Say how well some people like films, and how many saw them, standardized, (films, 2)."""
+    liked, seen = np.zeros(count), np.zeros(count)
+    for judge in people:
+        places = np.array([place for _, place, _ in told[judge.user]])
+        stars = np.array([stars for *_, stars in told[judge.user]])
+        liked[places] += stars - stars.mean()
+        seen[places] += 1
+    found = np.stack([liked / (seen + _DOUBT), np.log1p(seen)], axis=1)
+    return np.asarray((found - found.mean(0)) / found.std(0))
+
+
+def _judge(user: str, rated: Sequence[Rating], seed: int) -> Judge:
     chance = np.random.default_rng([seed, int(user)])
     # Ratings are often of one second: chance says in which order.
     order = sorted(range(len(rated)), key=lambda n: (rated[n][0], chance.random()))
