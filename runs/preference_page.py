@@ -21,6 +21,7 @@ MANY, FROM = 100, 20
 
 _CURVES = {
     "films": "Films: MovieLens",
+    "titles": "Films by title and genres alone",
     "choices": "Arguments: which of two convinces",
     "reasons": "Reasons: one's own words before another's",
 }
@@ -112,7 +113,7 @@ def _curve(found: Found, part: str) -> list[str]:
         for name, each in methods.items()
         for count, one in each.items()
     ]
-    verdict = _bar(methods[LOW_RANK]) if part == "films" else _personal(methods)
+    verdict = _bar(methods[LOW_RANK]) if part in ("films", "titles") else _personal(methods)
     return [
         _ABOUT[part],
         verdict,
@@ -234,9 +235,9 @@ def _interval(value: Value) -> str:
 
 _LEAD = """\
 How well are a person's later answers told from their earlier ones? `python runs/preferences.py
---data DATA` measures it. People are cut into five parts: what is everyone's is learned of other
-parts, settings are chosen on one of those, and the person's own earlier answers are all that is
-known of them. A person counts once.
+--data DATA` measures it. People are cut into five parts, and each is measured in turn: settings are
+chosen on the next, what is everyone's is learned of the other three, and the person's own earlier
+answers are all that is known of them. A person counts once.
 
 - *own answers*: the latest so many of the earlier ones. Who has fewer is left out of that row.
 - *global*: one linear reward, fitted to everyone's pairs. *own logistic*: each person's own,
@@ -249,8 +250,13 @@ _ABOUT: Mapping[str, str] = {
     "films": """\
 Pairs of films that a person rated at least a star apart. Of the first 60% of their films each is
 compared, as it is rated, with one rated before; the later ones are compared with each other. A film
-is described by genres, year and the embedding of its title. The data (Harper and Konstan, 2015) may
-not be shipped; nothing of it is kept here but these numbers.
+is described by genres, year, the embedding of its title, and two numbers that say how others rated
+it: how well they like it, and how many of them saw it. Those others are people of other parts, what
+they say is learned for each part anew, and every method is given it. The data (Harper and Konstan,
+2015) may not be shipped; nothing of it is kept here but these numbers.
+""",
+    "titles": """\
+The same pairs, without what others' ratings say of a film.
 """,
     "choices": """\
 Of two arguments of one side, the one that convinces (UKPConvArg1, Habernal and Gurevych, 2016, CC

@@ -77,7 +77,7 @@ class Size:
     films: int = 610
     people: int = 120
     folds: int = 5
-    steps: int = 800
+    steps: int = 500
     simulated: int = 100
 
 

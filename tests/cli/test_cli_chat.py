@@ -217,11 +217,9 @@ def test_of_two_answers_the_one_that_is_picked_is_preferred_and_stands(ada, vari
 
 
 def test_two_answers_of_which_none_is_picked_say_nothing(ada, varied, crowd):
-    ran = ada(*ASK, typed="tea?\n/ask\nand then?\n")
-    assert ran.err == ""
-    out = ran.out
+    out = ada(*ASK, typed="tea?\n/ask\nand then?\n").out
     assert told(ada) == []
-    assert out.endswith("[user] tea?\n[assistant] [user] tea?\n[user] and then?\n")
+    assert out.endswith("[user] tea?\n[user] and then?\n")  # the first answer, and no draft
 
 
 @pytest.mark.parametrize(

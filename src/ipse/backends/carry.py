@@ -6,14 +6,17 @@ to the generic model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ipse.errors import NotCarried
+from ipse.errors import NotCarried, UsageError
 from ipse.plan import NEEDS, Need, Plan
 
-__all__ = ["CARRIED", "Carrier", "Known", "require"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["CARRIED", "Carrier", "Known", "no_store", "require"]
 
 CARRIED: dict[str, frozenset[Need]] = {
     "echo": frozenset(NEEDS) - {"score", "hidden", "fit_steering", "train"},

@@ -80,12 +80,10 @@ class Outcome:
     Attributes:
         own: Given their own answers.
         other: Given another person's in their place.
-        none: Given none.
     """
 
     own: float
     other: float
-    none: float
 
 
 @dataclass(frozen=True)
@@ -94,13 +92,11 @@ class Scores:
 
     Attributes:
         accuracy: The share of asked pairs it tells.
-        over_none: What own answers add to none at all.
         over_other: What own answers add to another person's.
         over_everyone: What it adds to everyone's reward.
     """
 
     accuracy: Estimate
-    over_none: Estimate
     over_other: Estimate
     over_everyone: Estimate
 
@@ -120,7 +116,8 @@ def compare_learners(
     Args:
         crowd: The people.
         contestants: By name, one learner in several settings; which, is chosen for each fold on
-            the next fold. Settings that differ may not change what is fitted.
+            the next fold, which nothing is fitted on. Settings that differ may not change what is
+            fitted.
         counts: How many answers are given: the latest of the earlier ones. Who has fewer is left
             out at this count.
         everyone: The contestant that is everyone's reward.
@@ -137,12 +134,13 @@ def compare_learners(
     }
     for part in range(folds):
         test, valid, rest = _cut(crowd, parts, part, folds)
-        few, many = crowd.seen_by(rest), crowd.seen_by([*rest, *valid])
+        seen = crowd.seen_by(rest)
+        taught = [seen.compared(judge.taught) for judge in rest]
         for name, variants in contestants.items():
-            learner = _chosen(few, variants, rest, valid, counts)
-            shared = learner.fit([many.compared(judge.taught) for judge in (*rest, *valid)])
+            shared = variants[0].fit(taught)
+            learner = _chosen(seen, variants, shared, valid, counts)
             for count in counts:
-                found[name][count] |= _outcomes(many, learner, shared, test, count)
+                found[name][count] |= _outcomes(seen, learner, shared, test, count)
             if told:
                 told(f"{name}, part {part + 1} of {folds}: {learner}")
     return {
@@ -165,35 +163,32 @@ def _cut(
 def _chosen(
     crowd: Crowd,
     variants: Sequence[Learner],
-    rest: Sequence[Judge],
+    shared: Arrays,
     valid: Sequence[Judge],
     counts: Sequence[int],
 ) -> Learner:
-    """Choose a setting by the people of the next fold, all counts alike."""
+    """Choose a setting by the people of the next fold, few answers and many alike."""
     if len(variants) == 1:
         return variants[0]
-    shared = variants[0].fit([crowd.compared(judge.taught) for judge in rest])
+    few = [(j, n) for n in (min(counts), max(counts)) for j in _able(valid, n)]
     means = [
-        np.mean(
-            [
-                np.mean([one.own for one in _outcomes(crowd, v, shared, valid, count).values()])
-                for count in counts
-            ]
-        )
-        for v in variants
+        np.mean([_share(crowd, v, shared, j.given[-n:], j.asked) for j, n in few]) for v in variants
     ]
     return variants[int(np.argmax(means))]
+
+
+def _able(judges: Sequence[Judge], count: int) -> list[Judge]:
+    return [judge for judge in judges if len(judge.given) >= count and len(judge.asked)]
 
 
 def _outcomes(
     crowd: Crowd, learner: Learner, shared: Arrays, judges: Sequence[Judge], count: int
 ) -> dict[str, Outcome]:
     """Measure some people with so many answers; the next of them stands in for each."""
-    able = [judge for judge in judges if len(judge.given) >= count and len(judge.asked)]
-    found = {}
+    able, found = _able(judges, count), {}
     for place, judge in enumerate(able):
         other = able[(place + 1) % len(able)]
-        given = (judge.given[-count:], other.given[-count:], judge.given[:0])
+        given = (judge.given[-count:], other.given[-count:])
         found[judge.user] = Outcome(
             *(_share(crowd, learner, shared, answers, judge.asked) for answers in given)
         )
@@ -212,7 +207,6 @@ def _scores(own: Mapping[str, Outcome], everyone: Mapping[str, Outcome]) -> Scor
     mine = [one.own for one in own.values()]
     return Scores(
         estimate(mine),
-        paired(mine, [one.none for one in own.values()]),
         paired(mine, [one.other for one in own.values()]),
         paired(mine, [everyone[user].own for user in own]),
     )

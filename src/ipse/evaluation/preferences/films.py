@@ -33,9 +33,9 @@ Rating: TypeAlias = tuple[int, int, float]
 _EARLIER = 0.6
 _APART = 1.0
 """Stars."""
-_ASKED = 200
+_ASKED = 150
 """The most later pairs of a person; each counts little, and a person counts once."""
-_TAUGHT = 400
+_TAUGHT = 200
 _DOUBT = 5.0
 """How many average ratings count beside those of a film."""
 _YEAR = re.compile(r"\((\d{4})\)")
