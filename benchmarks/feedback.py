@@ -8,28 +8,36 @@ texts that are new comes on top, and is the same however much is known.
 
     update_ms_N            learning of one more answer beside N that are known, median
     refit_over_update_N    learning of all N anew, its vectors at hand, over that
-    update_ms_people       the same as the first, with four times the people behind everyone's part
     question_ms_12         choosing the next pair among 12 answers, median
+    feedback_ms_N          `Ipse.feedback` with N known: kept durably, and learned from, median
+    feedback_people_ratio  the same with 100 known in a store of many people, over one of 10
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from _bench import arguments, report, seconds
 
+from ipse import Ipse
+from ipse.backends.echo import EchoBackend
 from ipse.methods import finish
 from ipse.methods.low_rank_reward import LowRankReward
 from ipse.records import Record, User
 from ipse.rewards import ask
 from ipse.state import State
 
-KNOWN, QUICK_KNOWN = (100, 1_000, 10_000), (100, 1_000, 10_000)
+KNOWN = (100, 1_000, 10_000)
 PEOPLE, QUICK_PEOPLE = 100, 20
+FEW, MANY, QUICK_MANY = 10, 2_000, 500
 ROUNDS, WIDTH = 15, 384
 START = datetime(2024, 1, 1, tzinfo=UTC)
 WORDS = ("tea", "milk", "perhaps", "rain", "really", "house", "you", "consideration", "and", "it")
@@ -44,7 +52,7 @@ class Vectors:
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Give unit vectors, (texts, width)."""
-        seeds = [abs(hash(text)) % 2**32 for text in texts]
+        seeds = [crc32(text.encode()) for text in texts]
         found = np.stack([_vector(seed) for seed in seeds])
         return found / np.linalg.norm(found, axis=1, keepdims=True)
 
@@ -93,18 +101,22 @@ def main() -> None:
     options = arguments(__doc__)
     method, lm = LowRankReward(), Vectors()
     people = QUICK_PEOPLE if options.quick else PEOPLE
-    shared, more = fitted(method, people, lm), fitted(method, 4 * people, lm)
+    shared = fitted(method, people, lm)
     figures: dict[str, float] = {}
     whole = person("ada", max(KNOWN) + 1)
-    for count in QUICK_KNOWN if options.quick else KNOWN:
+    for count in KNOWN:
         took = median(updates(method, whole, count, shared, lm))
         figures[f"update_ms_{count}"] = 1000 * took
         figures[f"refit_over_update_{count}"] = refit(method, whole, count, shared, lm) / took
-    figures["update_ms_people"] = 1000 * median(updates(method, whole, max(KNOWN), more, lm))
     state = finish(method.enroll(User("ada", whole.records[:100]), shared), lm)
     texts = [record.output for record in whole.records[:12]]
     belief = finish(method.belief("Question", texts, state, shared.artifact or ""), lm)
     figures["question_ms_12"] = 1000 * median([seconds(lambda: ask(belief)) for _ in range(ROUNDS)])
+    for count in KNOWN:
+        figures[f"feedback_ms_{count}"] = 1000 * kept(whole.records[:count], FEW, lm)
+    many = QUICK_MANY if options.quick else MANY
+    took = [1000 * kept(whole.records[: KNOWN[0]], count, lm) for count in (FEW, many)]
+    figures["feedback_people_ratio"] = took[1] / took[0]
     report(f"Feedback, {people} people", figures, options, ("ipse", "numpy"))
 
 
@@ -112,6 +124,23 @@ def refit(method: LowRankReward, user: User, count: int, shared: State, lm: Any)
     """Give how long learning everything anew takes, in seconds, once."""
     grown = User(user.id, user.records[: count + 1])
     return seconds(lambda: finish(method.enroll(grown, shared), lm))
+
+
+def kept(records: Sequence[Record], people: int, lm: Vectors) -> float:
+    """Give how long `Ipse.feedback` takes where so many people are stored, in seconds, median."""
+    with TemporaryDirectory() as folder:
+        backend = EchoBackend(lm.embed, "hashed")
+        with Ipse(Path(folder) / "ipse.db", backend, methods="low-rank-reward") as engine:
+            engine.add(record for n in range(people) for record in person(f"p{n}", 5).records)
+            engine.add(records)
+            engine.fit()
+            engine.enroll("ada")
+            took = []
+            for n in range(ROUNDS):
+                reply = engine.ask("ada", f"Another question, {n}").id
+                edited = f"tea and milk {n}"
+                took.append(seconds(partial(engine.feedback, "ada", reply, edit=edited)))
+    return median(took)
 
 
 if __name__ == "__main__":

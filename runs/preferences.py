@@ -133,10 +133,8 @@ def contestants(size: Size, width: int = 64) -> dict[str, Sequence[Learner]]:
     """Give all that is compared; of several settings, people of another fold choose."""
     return {
         GLOBAL: (Everyones(width),),
-        "own logistic": tuple(Alone(prior, width) for prior in (3.0, 10.0, 30.0, 100.0)),
-        "low-rank-reward": tuple(
-            LowRank(width=width, prior=prior) for prior in (1.0, 2.0, 4.0, 8.0)
-        ),
+        "own logistic": tuple(Alone(prior, width) for prior in (10.0, 30.0, 100.0)),
+        "low-rank-reward": tuple(LowRank(width=width, prior=prior) for prior in (1.0, 2.0, 4.0)),
         "variational-preference": (Variational(width=width, steps=size.steps),),
         "group-preference": (Group(width=width, steps=size.steps),),
     }

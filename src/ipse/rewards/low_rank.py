@@ -45,7 +45,7 @@ class LowRank:
     prior: float = 4.0
     noise: float = 0.05
     ridge: float = 3.0
-    rounds: int = 8
+    rounds: int = 5
     most: int = 200
 
     def fit(self, people: Sequence[Compared]) -> Arrays:
