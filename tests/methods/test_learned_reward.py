@@ -5,12 +5,13 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from ipse import Ipse
 from ipse.errors import InvalidPlan, Unknown, UsageError
 from ipse.lifecycle import Lifecycle
 from ipse.methods import finish, parse
 from ipse.methods.features import described, scale, scaled
 from ipse.methods.low_rank_reward import LowRankReward
-from ipse.plan import Plan
+from ipse.plan import Plan, Sampling
 from ipse.records import Record, User
 from ipse.state import State
 from ipse.store import Store
@@ -170,3 +171,23 @@ def test_features_are_named_and_measured_once_a_text():
 def test_a_state_that_is_not_kept_has_no_name():
     with pytest.raises(InvalidPlan, match="keep the state"):
         finish(LowRankReward().enroll(person("p0", short=True), State()), echo())
+
+
+def test_of_several_real_answers_the_one_that_is_liked_best_is_given(tmp_path, pico):
+    methods = "best-of-n:n=4,reward=none+low-rank-reward:features=attributes"
+    with Ipse(tmp_path / "ipse.db", pico, methods=methods) as me:
+        for n in range(6):
+            me.add(person(f"p{n}", short=n % 2 == 0).records)
+        for name, short in (("ada", True), ("eve", False)):
+            me.add(person(name, short=short).records)
+        me.fit()
+        sampling = Sampling(max_tokens=12, temperature=1.5)
+        answers = {name: me.ask(name, "And now?", sampling=sampling) for name in ("ada", "eve")}
+        plain = me.ask("ada", "And now?", sampling=sampling, strength=0)
+    for answer in answers.values():
+        reply = answer.reply
+        assert len(reply.candidates) == 4
+        assert answer.text == reply.candidates[int(np.argmax(reply.rewards))]
+    assert answers["ada"].reply.candidates == answers["eve"].reply.candidates
+    assert answers["ada"].reply.rewards != answers["eve"].reply.rewards
+    assert plain.text == answers["ada"].reply.candidates[0]

@@ -105,7 +105,7 @@ def _rated_by(told: Mapping[str, Sequence[Rating]], count: int, people: Sequence
         liked[places] += stars - stars.mean()
         seen[places] += 1
     found = np.stack([liked / (seen + _DOUBT), np.log1p(seen)], axis=1)
-    return np.asarray((found - found.mean(0)) / found.std(0))
+    return np.asarray((found - found.mean(0)) / np.maximum(found.std(0), 1e-9))
 
 
 def _judge(user: str, rated: Sequence[Rating], seed: int) -> Judge:
