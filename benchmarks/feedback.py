@@ -37,8 +37,9 @@ from ipse.state import State
 
 KNOWN = (100, 1_000, 10_000)
 PEOPLE, QUICK_PEOPLE = 100, 20
-FEW, MANY, QUICK_MANY = 10, 2_000, 500
-ROUNDS, WIDTH = 15, 384
+STORED, QUICK_STORED = (100, 1_000, 10_000), (100, 1_000)
+FEW, MANY, QUICK_MANY = 10, 2_000, 300
+ROUNDS, WIDTH = 9, 384
 START = datetime(2024, 1, 1, tzinfo=UTC)
 WORDS = ("tea", "milk", "perhaps", "rain", "really", "house", "you", "consideration", "and", "it")
 EVERYONE = frozenset({"prompt", "train", "share"})
@@ -112,7 +113,7 @@ def main() -> None:
     texts = [record.output for record in whole.records[:12]]
     belief = finish(method.belief("Question", texts, state, shared.artifact or ""), lm)
     figures["question_ms_12"] = 1000 * median([seconds(lambda: ask(belief)) for _ in range(ROUNDS)])
-    for count in KNOWN:
+    for count in QUICK_STORED if options.quick else STORED:
         figures[f"feedback_ms_{count}"] = 1000 * kept(whole.records[:count], FEW, lm)
     many = QUICK_MANY if options.quick else MANY
     took = [1000 * kept(whole.records[: KNOWN[0]], count, lm) for count in (FEW, many)]

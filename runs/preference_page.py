@@ -81,8 +81,7 @@ def preference_results(found: Found, name: str) -> str:
         [
             *drawn(("on", "own answers", *_TITLES), rows),
             "",
-            f"`{found['command']}`, {found['films']['date']}. "
-            "[What the columns mean](../results/preferences.md).",
+            f"`{found['command']}`. [What the columns mean](../results/preferences.md).",
         ]
     )
 
@@ -217,12 +216,27 @@ def _simulated(found: Found) -> list[str]:
         "",
         _REGRET.format(people=one["people"], attributes=one["attributes"]),
         "",
+        _least(one["methods"]),
+        "",
         "![Regret by questions](preferences-simulated.svg)",
         "",
         *drawn(("method", *(f"after {n}" for n in counts)), rows),
         "",
         f"Until no draw regrets more than half a logit: {'; '.join(settled)}.",
     ]
+
+
+def _least(methods: Mapping[str, Any], n: str = "5") -> str:
+    """Say where least is lost after a few questions, and whether it is clear of asking at random."""
+    after = {name: each["after"][n] for name, each in methods.items()}
+    best = min(after, key=lambda name: after[name]["mean"])
+    random = f"{LOW_RANK}, at random"
+    clear = after[best]["high"] < after[random]["low"]
+    return (
+        f"Verdict: after {n} questions least is lost by {best}, {estimated(after[best])}; asked at "
+        f"random, {LOW_RANK} loses {estimated(after[random])}. The intervals "
+        f"{'do not overlap' if clear else 'overlap'}."
+    )
 
 
 def _ends(value: Value) -> tuple[float, float]:
