@@ -75,7 +75,7 @@ def preference_results(found: Found, name: str) -> str:
         ]
         for part in _CURVES
         for count, each in found.get(part, {}).get("methods", {}).get(name, {}).items()
-        if count in ("5", "20", "50", "100")
+        if count in ("20", "100")
     ]
     return "\n".join(
         [
@@ -227,7 +227,7 @@ def _simulated(found: Found) -> list[str]:
 
 
 def _least(methods: Mapping[str, Any], n: str = "5") -> str:
-    """Say where least is lost after a few questions, and whether it is clear of asking at random."""
+    """Say where least is lost after a few questions, and if that is clear of asking at random."""
     after = {name: each["after"][n] for name, each in methods.items()}
     best = min(after, key=lambda name: after[name]["mean"])
     random = f"{LOW_RANK}, at random"

@@ -76,11 +76,7 @@ def require(backend: Carrier, plans: Sequence[Plan], verb: Need) -> None:
 
 
 def no_store(name: str) -> Mapping[str, NDArray[Any]]:
-    """Refuse: stands for a store's arrays where no store was attached.
-
-    Raises:
-        UsageError: Always.
-    """
+    """Refuse, always: it stands for a store's arrays where no store was attached."""
     raise UsageError(
         f"there is no store to read {name!r} from. "
         "Open the backend with Ipse(store, backend), or call attach(loader)"
