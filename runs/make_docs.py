@@ -7,8 +7,9 @@ Made from the code: the front matter of each method's card, the table of methods
 `docs/methods/index.md`. Made from what `runs/standard_grid.py` and `runs/locomo_ablation.py`
 measured: the scores in those, the README's demo and the pages of `docs/results/`. Made from what
 `runs/engine.py` measured: the tables of `docs/results/engine.md`. Made from what
-`runs/objectives.py` measured: `docs/results/objectives.md`, with its plot. A method that the grid
-has not measured yet is stale, too. The rest of a page is written by hand and left as it is.
+`runs/objectives.py` measured: `docs/results/objectives.md`, with its plot. Made from what
+`runs/preferences.py` measured: `docs/results/preferences.md`, with its plots. A method that the
+grid has not measured yet is stale, too. The rest of a page is written by hand and left as it is.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from runs import editors, engine, objectives
+from runs import editors, engine, objectives, preferences
 from runs.adapter_page import adapter_page, lengths_plot
 from runs.editor_page import page as editor_page
 from runs.editor_page import plot as editor_plot
 from runs.editor_page import summary as editor_summary
 from runs.objective_page import objective_page, tradeoff_plot
+from runs.preference_page import preference_page, preference_plots, preference_results
 from runs.results_pages import (
     GRID,
     LOCOMO,
@@ -98,6 +100,11 @@ def generated() -> dict[Path, str]:
         edited = read(editors.RESULTS)
         pages[editors.RESULTS.with_suffix(".md")] = editor_page(edited)
         pages[editors.RESULTS.with_suffix(".svg")] = editor_plot(edited)
+    if preferences.RESULTS.is_file():
+        compared = read(preferences.RESULTS)
+        pages[preferences.RESULTS.with_suffix(".md")] = preference_page(compared)
+        for part, plot in preference_plots(compared):
+            pages[preferences.RESULTS.with_name(f"preferences-{part}.svg")] = plot + "\n"
     readme = ROOT / "README.md"
     text = _between(readme.read_text("utf-8"), "demo", _demo_text(found))
     pages[readme] = _between(text, "methods", _methods_table(found, "docs/methods/"))
@@ -164,6 +171,8 @@ def _result(name: str, found: Found) -> str:
     rows = own_rows(found, name)
     if name == "cipher" and editors.RESULTS.is_file():
         return editor_summary(read(editors.RESULTS))
+    if name in preferences.METHODS and preferences.RESULTS.is_file():
+        return preference_results(read(preferences.RESULTS), name)
     if not rows:
         return f"Not measured in the standard grid: {LEFT_OUT[name]}."
     body = [

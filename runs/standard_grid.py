@@ -65,6 +65,10 @@ LEFT_OUT = {
         ("modpo", "morlhf", "rewards-in-context"),
         "it serves objectives, not words: `python runs/objectives.py`",
     ),
+    **dict.fromkeys(
+        ("group-preference", "low-rank-reward", "variational-preference"),
+        "it chooses among answers: `python runs/preferences.py` measures what it tells of them",
+    ),
     "style-vector": "enrolling takes a quarter of a minute: the same command",
 }
 """Methods that do not fit into half an hour, and what measures them."""

@@ -43,7 +43,7 @@ def person(user: str = "ada", count: int = 12) -> User:
         Record(user=user, kind="dialogue", input="Hi", output="I like tea", time=START),
         Record(user=user, kind="interaction", input="A film on tea", output="4", time=START),
         Record(user=user, kind="preference", input="Tea?", output="green", rejected="black",
-               time=START),
+               time=START, uses=frozenset({"prompt", "train", "share"})),
     )  # fmt: skip
     records = [*others, *(reason(user, n + 1) for n in range(count))]
     return User(user, tuple(sorted(records, key=lambda r: (r.time, r.id))))

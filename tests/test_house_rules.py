@@ -46,6 +46,7 @@ FLOORS = (
         "running",
         "construct",
         "searching",
+        "questions",
         "views",
     },
     {"evaluation"},

@@ -25,6 +25,7 @@ from ipse.lm import LM
 from ipse.meter import Meter, Told, parts
 from ipse.methods import Chooser, Method, parse, personalize
 from ipse.plan import Message, Plan, Sampling
+from ipse.questions import NextQuestion, asker, next_question
 from ipse.records import Kind, Record, User
 from ipse.replies import KEEP_REPLIES, Answer, Pieces, Replies
 from ipse.route import Choice, Router, methods_of, read_route, written
@@ -385,6 +386,35 @@ class Ipse:
         return Taken(
             tuple(added), sum(not view.holds([r.id]) for r in added), self._learn(user, reply)
         )
+
+    def question(
+        self, user: str, question: str, texts: Sequence[str], methods: str | None = None,
+        **options: Any,
+    ) -> NextQuestion:  # fmt: skip
+        """Say which two of some answers to ask a person about next, and how unsure we are.
+
+        What they say is a preference: `remember(user, liked, kind="preference", input=question,
+        rejected=other)`.
+
+        Args:
+            user: Who; one of whom nothing is known is asked as anybody would be.
+            question: What the answers are to.
+            texts: The answers, at least two.
+            methods: A composition; one without `low-rank-reward` has it as it comes.
+            **options: As for `next_question`: how it is chosen, and when it is settled.
+
+        Returns:
+            The pair, and what there is left to gain.
+
+        Raises:
+            UsageError: If nothing was learned of everyone.
+        """
+        method = asker(self._chosen(methods))
+        everyones = self._lifecycle.known(method, None)
+        _, view = self._views.view(user)
+        view = (view or User(user)).allowing(method.use)
+        state = self._views.learned(method, view).state if everyones and view.records else None
+        return next_question(method, everyones, state, view, question, texts, self.lm, **options)
 
     def evidence(self, user: str | None, plan: Plan) -> tuple[Record, ...]:
         """Give the records a plan lets the model read, but for those forgotten since."""

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from ipse.backends.echo import EchoBackend
+from ipse.records import Record
 from ipse.store import Store
 
 
@@ -187,3 +188,54 @@ def test_a_record_forgotten_while_the_model_writes_is_left_out(ada, monkeypatch,
         ran = ada("chat", *who, typed="tea?\n/why\n")
     assert (ran.status, "an answer" in ran.out) == (0, True)
     assert "evidence: none" in ran.out
+
+
+@pytest.fixture
+def crowd(ada):
+    """A few who share which of two answers they like better."""
+    everyone = frozenset({"prompt", "train", "share"})
+    with Store.open("ipse.db") as store:
+        store.add(
+            Record(
+                user=f"p{n % 4}", kind="preference", input=f"tea, {n}?", uses=everyone,
+                output="Yes. " * (1 + n % 3), rejected="Yes. " * (6 - 2 * (n % 2)),
+            )
+            for n in range(16)
+        )  # fmt: skip
+    assert ada("enroll", "--fit", "--method", "low-rank-reward:features=attributes").status == 0
+
+
+ASK = ("chat", "--user", "ada", "--method", "recent:k=1+low-rank-reward:features=attributes")
+
+
+def test_of_two_answers_the_one_that_is_picked_is_preferred_and_stands(ada, varied, crowd):
+    out = ada(*ASK, typed="/ask tea?\n/pick 2\nand then?\n").out
+    second = out.split("2: ")[1].split("\n\n")[0]
+    assert "Which is better? /pick 1 or /pick 2." in out
+    assert told(ada) == [("choice", second)]
+    assert f"[assistant] {second}\n[user] and then?" in out
+
+
+def test_two_answers_of_which_none_is_picked_say_nothing(ada, varied, crowd):
+    out = ada(*ASK, typed="tea?\n/ask\nand then?\n").out
+    assert told(ada) == []
+    assert out.endswith("[user] tea?\n[user] and then?\n")  # the first answer, and no draft
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("/pick 1", "there is nothing to pick from. Type /ask first"),
+        ("/ask tea?\n/pick 3", "pick one of the two; got '3'. Try: /pick 1"),
+        ("/ask tea?\ncoffee?\n/pick 1", "there is nothing to pick from"),
+        ("/ask tea?\n/pick 1\n/pick 2", "there is nothing to pick from"),
+    ],
+)
+def test_what_cannot_be_picked_is_told(ada, varied, crowd, typed, said):
+    ran = ada(*ASK, typed=f"{typed}\n")
+    assert (ran.status, said in ran.err) == (2, True)
+
+
+def test_asking_before_anything_was_learned_of_everyone_says_what_to_do(ada, varied):
+    ran = ada(*ASK, typed="/ask tea?\n")
+    assert (ran.status, "ipse enroll --fit --method low-rank" in ran.err) == (2, True)

@@ -41,6 +41,8 @@ EVERY[EVERY.index("random")] = "random:k=13"  # most of what there is: chance de
 EVERY[EVERY.index("full")] = "full:budget=60"  # the tiny model reads little
 EVERY[EVERY.index("steer")] = "steer:layer=1,steps=4"  # the random tiny model has two layers
 EVERY[EVERY.index("style-vector")] = "style-vector:layers=1"
+for name in ("group-preference", "low-rank-reward", "variational-preference"):  # they choose alone
+    EVERY[EVERY.index(name)] = f"best-of-n:n=5,reward=none+{name}"
 EVERY.append("user-adapter:gate=false")  # with the gate, so few records get no adapter
 (GOES_ON,) = parse(EVERY[-1])
 QUESTION = Plan.ask("Which argument about plastic bottles is better? Say why.")
@@ -235,8 +237,8 @@ def test_it_says_the_same_through_the_engine_and_its_caches_forget(life, methods
 
 def cached(me):
     """The ids of all records that the engine's caches know of."""
-    views = [item[1].records for item in me._views._items.values()]
-    states = [item[1].state.lineage for item in me._states._items.values()]
+    views = [item[1].records for item in me._views._people._items.values()]
+    states = [item[1].state.lineage for item in me._views._states._items.values()]
     return [record.id for view in views for record in view] + [name for s in states for name in s]
 
 

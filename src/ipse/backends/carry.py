@@ -6,14 +6,17 @@ to the generic model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ipse.errors import NotCarried
+from ipse.errors import NotCarried, UsageError
 from ipse.plan import NEEDS, Need, Plan
 
-__all__ = ["CARRIED", "Carrier", "Known", "require"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["CARRIED", "Carrier", "Known", "no_store", "require"]
 
 CARRIED: dict[str, frozenset[Need]] = {
     "echo": frozenset(NEEDS) - {"score", "hidden", "fit_steering", "train", "extra"},
@@ -70,6 +73,14 @@ def require(backend: Carrier, plans: Sequence[Plan], verb: Need) -> None:
             f"this needs {', '.join(missing)}, which the backend {backend.name!r} does not carry "
             f"as it is set up. {_way_out(backend.name, carriers)}"
         )
+
+
+def no_store(name: str) -> Mapping[str, NDArray[Any]]:
+    """Refuse, always: it stands for a store's arrays where no store was attached."""
+    raise UsageError(
+        f"there is no store to read {name!r} from. "
+        "Open the backend with Ipse(store, backend), or call attach(loader)"
+    )
 
 
 def _way_out(name: str, carriers: Sequence[str]) -> str:

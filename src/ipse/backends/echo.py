@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ipse.backends.carry import CARRIED, require
+from ipse.backends.carry import CARRIED, no_store, require
 from ipse.errors import NotCarried
 from ipse.job import Job, Trained
 from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
@@ -52,6 +52,7 @@ class EchoBackend:
             embedder_name: What identifies it; states made of its embeddings name it.
         """
         self._embed = embedder
+        self._loader: Loader = no_store
         self.embedder = embedder_name if embedder else ""
         without: frozenset[Need] = frozenset() if embedder else frozenset({"embed"})
         self.carries: frozenset[Need] = CARRIED["echo"] - without
@@ -127,15 +128,15 @@ class EchoBackend:
         raise NotCarried("an echo learns nothing")
 
     def attach(self, loader: Loader) -> None:
-        """Take no notice. An echo loads nothing: it shows names."""
-        del loader
+        """Say where methods' arrays are; an echo itself shows names."""
+        self._loader = loader
 
     def forget(self) -> None:
         """Take no notice. An echo keeps nothing."""
 
     def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
-        """Refuse: an echo uses no arrays."""
-        raise NotCarried(f"an echo has no use for arrays: {name}")
+        """Give the arrays of a name, from the store."""
+        return self._loader(name)
 
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: an echo uses no arrays."""

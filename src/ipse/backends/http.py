@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ipse.backends.carry import CARRIED, Known, require
+from ipse.backends.carry import CARRIED, Known, no_store, require
 from ipse.backends.client import Client, server_url
 from ipse.backends.completion import combined, drawn, request, written
 from ipse.backends.vllm import Vllm, strange
@@ -75,8 +75,8 @@ class HttpBackend:
         """
         url = server_url(base_url)
         self._url = str(url)
-        self._model = model
-        self._embedding_model = embedding_model
+        self._model, self._embedding_model = model, embedding_model
+        self._loader: Loader = no_store
         self._given = embedder
         self._scores = scores
         self._concurrency = concurrency
@@ -196,15 +196,15 @@ class HttpBackend:
         raise NotCarried("a server does not train")
 
     def attach(self, loader: Loader) -> None:
-        """Take no notice. A server has its own weights: nothing is loaded from here."""
-        del loader
+        """Say where methods' arrays are; a server has its own weights, and is sent none."""
+        self._loader = loader
 
     def forget(self) -> None:
         """Take no notice. Nothing is kept here; what a server keeps is out of reach."""
 
     def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
-        """Refuse: no arrays are loaded for a server."""
-        raise NotCarried(f"a server does not take arrays: {name}")
+        """Give the arrays of a name, from the store."""
+        return self._loader(name)
 
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: no server takes arrays."""

@@ -15,12 +15,14 @@ from ipse.text import one_line
 __all__ = ["chat"]
 
 _COMMANDS: dict[str, Callable[[Conversation, str], str]] = {
+    "ask": Conversation.ask,
     "better": Conversation.better,
     "down": Conversation.down,
     "edit": Conversation.edit,
     "forget": Conversation.forget,
     "method": Conversation.change_method,
     "new": Conversation.begin_anew,
+    "pick": Conversation.pick,
     "rate": Conversation.rate,
     "remember": Conversation.remember,
     "strength": Conversation.change_strength,

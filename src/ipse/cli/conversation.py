@@ -6,7 +6,8 @@ and by what is said of an answer. Replies are kept as the settings say. It knows
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +25,10 @@ __all__ = ["Conversation", "Turn"]
 
 _WARM = 0.8
 """The least temperature at which a question is answered once more: at 0 it is the same answer."""
+
+
+_DRAFTS = 4
+"""Answers that are written to choose from, where it is asked which of two is liked better."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Conversation:
         strength: 0 is the generic model, 1 the methods as published.
         turns: What was said so far, as the model reads it.
         said: All answers there were, also those that others stand in place of by now.
+        offered: Two answers of which the person may pick one.
     """
 
     engine: Ipse
@@ -61,24 +67,66 @@ class Conversation:
     strength: float = 1.0
     turns: list[Turn] = field(default_factory=list)
     said: list[Turn] = field(default_factory=list)
+    offered: tuple[Turn, ...] = ()
 
     def answer(self, question: str) -> Iterator[str]:
         """Answer in pieces, and keep the turn once it is whole."""
-        yield from self._answer(question, self.sampling)
+        earlier = [*self.turns]
+        yield from self._write(question, self.sampling, earlier)
+        self.turns[:] = [*earlier, self.said[-1]]
 
     def again(self) -> Iterator[str]:
         """Answer the last question once more, otherwise, in the place of the answer there is."""
-        last = self._last()
-        warm = max(self.sampling.temperature, _WARM)
-        seed = self.sampling.seed + len(self.said)
-        yield from self._answer(
-            last.question, replace(self.sampling, temperature=warm, seed=seed), last
-        )
+        last, earlier = self._last(), self.turns[:-1]
+        yield from self._write(last.question, self._otherwise(), earlier, last)
+        self.turns[:] = [*earlier, self.said[-1]]
 
-    def _answer(
-        self, question: str, sampling: Sampling, before: Turn | None = None
+    def ask(self, text: str) -> str:
+        """Answer the last question, or this one, in two ways: those that tell most of you."""
+        user = self._known_user()
+        question = text or self._last().question
+        earlier = self._earlier(question)
+        drafts: dict[str, Turn] = {}
+        for _ in range(_DRAFTS):
+            deque(self._write(question, self._otherwise(), earlier), maxlen=0)
+            drafts.setdefault(self.said[-1].answer, self.said[-1])
+        found = self.engine.question(user, question, list(drafts), self.method)
+        self.offered = (drafts[found.first], drafts[found.second])
+        parts = [f"{n}: {turn.answer}" for n, turn in enumerate(self.offered, 1)]
+        sure = " Your answers so far settle it." if found.settled else ""
+        return "\n\n".join([*parts, f"Which is better? /pick 1 or /pick 2.{sure}"])
+
+    def pick(self, text: str) -> str:
+        """Say which of the two answers of /ask is better: 1 or 2."""
+        if not self.offered:
+            raise UsageError("there is nothing to pick from. Type /ask first")
+        if text not in ("1", "2"):
+            raise UsageError(f"pick one of the two; got {text!r}. Try: /pick 1")
+        first, second = self.offered
+        liked, other = (first, second) if text == "1" else (second, first)
+        taken = self.engine.feedback(self._known_user(), _kept(liked), better_than=_kept(other))
+        self.turns[:] = [*self._earlier(liked.question), replace(liked, before=other)]
+        self.offered = ()
+        return summary(taken)
+
+    def _earlier(self, question: str) -> list[Turn]:
+        """Give what was said before a question, which may be the last one."""
+        asked = bool(self.turns) and self.turns[-1].question == question
+        return self.turns[:-1] if asked else [*self.turns]
+
+    def _otherwise(self) -> Sampling:
+        """Give a way to draw tokens that gives another answer than before."""
+        warm = max(self.sampling.temperature, _WARM)
+        return replace(self.sampling, temperature=warm, seed=self.sampling.seed + len(self.said))
+
+    def _write(
+        self,
+        question: str,
+        sampling: Sampling,
+        earlier: Sequence[Turn],
+        before: Turn | None = None,
     ) -> Iterator[str]:
-        earlier = self.turns[:-1] if before else self.turns
+        """Write an answer in pieces; once it is whole it is the last of what was said."""
         pieces = self.engine.stream(
             self.user,
             question,
@@ -95,7 +143,7 @@ class Conversation:
             yield piece
         evidence = self.engine.evidence(self.user, pieces.plan)
         self.said.append(Turn(question, "".join(text), evidence, pieces.id, before))
-        self.turns[:] = [*earlier, self.said[-1]]
+        self.offered = ()
 
     def change_strength(self, text: str) -> str:
         """Change how personal answers are: 0 to 1."""
@@ -168,6 +216,7 @@ class Conversation:
         """Begin a new conversation."""
         del text
         self.turns.clear()
+        self.offered = ()
         return "A new conversation"
 
     def _last(self) -> Turn:
@@ -191,7 +240,7 @@ class Conversation:
         return self.user
 
 
-def _history(turns: list[Turn]) -> list[Message]:
+def _history(turns: Sequence[Turn]) -> list[Message]:
     return [
         message
         for turn in turns

@@ -27,10 +27,12 @@ from ipse.methods.drift import Drift
 from ipse.methods.facets import Facets
 from ipse.methods.fermi import Fermi
 from ipse.methods.full import Full
+from ipse.methods.group_preference import GroupPreference
 from ipse.methods.hybrid import Hybrid
 from ipse.methods.hypernetwork import Hypernetwork
 from ipse.methods.ia3 import Ia3
 from ipse.methods.lamp import Lamp
+from ipse.methods.low_rank_reward import LowRankReward
 from ipse.methods.memory import Memory
 from ipse.methods.mod import Mod
 from ipse.methods.modpo import Modpo
@@ -51,6 +53,7 @@ from ipse.methods.user_adapter import UserAdapter
 from ipse.methods.user_dpo import UserDpo
 from ipse.methods.user_identifier import UserIdentifier
 from ipse.methods.user_prefix import UserPrefix
+from ipse.methods.variational_preference import VariationalPreference
 from ipse.spec import read_settings, write_settings
 
 __all__ = [
@@ -85,10 +88,12 @@ METHODS: dict[str, type[Method]] = {
     "facets": Facets,
     "fermi": Fermi,
     "full": Full,
+    "group-preference": GroupPreference,
     "hybrid": Hybrid,
     "hypernetwork": Hypernetwork,
     "ia3": Ia3,
     "lamp": Lamp,
+    "low-rank-reward": LowRankReward,
     "memory": Memory,
     "mod": Mod,
     "modpo": Modpo,
@@ -108,6 +113,7 @@ METHODS: dict[str, type[Method]] = {
     "user-dpo": UserDpo,
     "user-identifier": UserIdentifier,
     "user-prefix": UserPrefix,
+    "variational-preference": VariationalPreference,
 }
 
 PRESETS: dict[str, str] = {

@@ -1,0 +1,143 @@
+"""`low-rank-reward`: what a person likes as a mixture of what people like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from ipse.lm import Kept
+from ipse.methods.base import Base, Level, Method, Rewards, Steps
+from ipse.methods.features import described, scaled
+from ipse.methods.learned_reward import compared, enrolled, fitted, judged, rewarded
+from ipse.plan import Plan
+from ipse.preferences import Pair, pairs
+from ipse.records import Record, User
+from ipse.rewards import Arrays, Belief, LowRank, Online
+from ipse.state import State
+
+__all__ = ["LowRankReward"]
+
+
+@dataclass(frozen=True)
+class LowRankReward(Method):
+    """Reward answers by `mean + V w`, a few weights of the person's (2504.14439, 2503.06358).
+
+    It changes no plan: it has a say where several answers are drawn, such as with
+    `best-of-n:reward=none+low-rank-reward`. Another choice is learned online.
+
+    Attributes:
+        features: What texts are described by: `attributes`, `embedding` or both.
+        rank: How many bases: the ways in which people differ most.
+        width: In how many directions rewards may lie: those in which compared texts differ most.
+        prior: How many times surer than people are spread that a new one is like the rest.
+        noise: How often an answer is a slip.
+        ridge: How hard everyone's reward is held to none.
+        people: How many people the bases are learned from: the first who told a preference.
+        most: How many pairs of each: the latest.
+    """
+
+    name: ClassVar[str] = "low-rank-reward"
+    level: ClassVar[Level] = "objective"
+    base: ClassVar[Base] = "embedder"
+    paper: ClassVar[str] = "2504.14439"
+    stores: ClassVar[str] = "a linear reward, and `rank` numbers a pair"
+    shared: ClassVar[bool] = True
+
+    features: str = "attributes embedding"
+    rank: int = 32
+    width: int = 64
+    prior: float = 4.0
+    noise: float = field(default=0.05, metadata={"most": 0.5})
+    ridge: float = 3.0
+    people: int = 1000
+    most: int = 200
+
+    def fit(self, people: Iterable[User]) -> Steps[State | None]:
+        """Learn everyone's reward, and how people differ from it."""
+        return fitted(self._learner, people, self.people, self.most, self.features)
+
+    def enroll(self, user: User, shared: State | None) -> Steps[State | None]:
+        """Find the person's weights, and how unsure they are."""
+        return self._with_facts(enrolled(self._learner, user, shared, self.features))
+
+    def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
+        """Learn of new choices from where the old ones led; the time does not grow with people."""
+        seen = set(state.lineage)
+        new = [record for record in judged(user) if record.id not in seen]
+        if not new:  # a state of its own, so that it is kept as one of these records
+            return State(state.facts, state.arrays, state.lineage)
+        told = pairs(User(user.id, tuple(new)), ties=True)
+        if shared is None or len(told) < len(new) or _touched(user, seen, told):
+            return self.enroll(user, shared)
+        return self._with_facts(self._more(state, shared, new, told))
+
+    def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
+        """Leave the plan as it is."""
+        del user, state
+        return plan
+
+    def rewards(self, plan: Plan, texts: Sequence[str], user: User, state: State | None) -> Rewards:
+        """Say how much the person likes each answer, in logits."""
+        del user
+        return rewarded(self._learner, plan.main.question, texts, state, self.features)
+
+    def belief(
+        self, question: str, texts: Sequence[str], state: State | None, shared: str
+    ) -> Steps[Belief]:
+        """Say what is believed of a person's rewards of answers, and how surely.
+
+        Args:
+            question: What they answer.
+            texts: The answers.
+            state: What `enroll` learned; None of whom nothing is known.
+            shared: The name of what `fit` learned.
+
+        Returns:
+            The belief.
+        """
+        arrays: Arrays = yield Kept(shared)
+        found = yield from described(self.features, [question] * len(texts), texts)
+        near = scaled(arrays, found)
+        bases, mean = (np.asarray(arrays[name], np.float64) for name in ("bases", "mean"))
+        known = Online.read(state.arrays, self.prior) if state else Online.begun(arrays, self.prior)
+        return Belief(near @ bases, near @ mean, known.own, known.covariance)
+
+    @property
+    def _learner(self) -> LowRank:
+        return LowRank(self.rank, self.width, self.prior, self.noise, self.ridge, most=self.most)
+
+    def _more(
+        self, state: State, shared: State, new: Sequence[Record], told: Sequence[Pair]
+    ) -> Steps[State | None]:
+        own = yield from compared(self.features, told, shared.arrays)
+        arrays = self._learner.update(shared.arrays, state.arrays, own)
+        facts = {**state.facts, "pairs": state.facts["pairs"] + len(told)}
+        return State(facts, arrays, (*state.lineage, *(record.id for record in new)))
+
+    def _with_facts(self, steps: Steps[State | None]) -> Steps[State | None]:
+        """Say beside the weights how unsure they are: the mean standard deviation of the bases."""
+        state = yield from steps
+        if state is None:
+            return None
+        unsure = float(np.sqrt(np.diag(state.arrays["covariance"]).mean()))
+        return State({**state.facts, "unsure": round(unsure, 6)}, state.arrays, state.lineage)
+
+
+def _touched(user: User, seen: set[str], told: Sequence[Pair]) -> bool:
+    """Whether what is new says something of what was judged before, or is of before it."""
+    new = {pair.prompt: pair for pair in told}
+    first = min((pair.time, pair.records) for pair in told)
+    return any(
+        (record.time, (record.id,)) > first
+        or (record.input in new and (record.kind != "preference" or _same(record, told)))
+        for record in user.records
+        if record.id in seen
+    )
+
+
+def _same(record: Record, told: Sequence[Pair]) -> bool:
+    between = (record.input, frozenset((record.output, record.rejected)))
+    return any(pair.between == between for pair in told)
