@@ -266,10 +266,10 @@ Pairs of films that a person rated at least a star apart. Of the first 60% of th
 compared, as it is rated, with one rated before; the later ones are compared with each other. A film
 is described by genres, year, the embedding of its title, and two numbers that say how others rated
 it: how well they like it, and how many of them saw it. Those others are people of other parts, what
-they say is learned for each part anew, and every method is given it. The bar below was set for titles
-and genres alone, which is the next section. That these two numbers are used, and no factors of a
-matrix of ratings, was decided by looking at one of the five parts, which is among those measured:
-so this flatters a little. The data (Harper and Konstan,
+they say is learned for each part anew, and every method is given it. The bar was set for titles and
+genres alone, which is the next section. That these two numbers are used, and no factors of a matrix
+of ratings, was decided by looking at one of the five parts, which is among those measured: this
+flatters a little. The data (Harper and Konstan,
 2015) may not be shipped; nothing of it is kept here but these numbers.
 """,
     "titles": """\
