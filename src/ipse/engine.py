@@ -383,9 +383,8 @@ class Ipse:
         )
         records = feedback_records(reply, told, view)
         added = self._replies.add(records)
-        return Taken(
-            tuple(added), sum(not view.holds([r.id]) for r in added), self._learn(user, reply)
-        )
+        new = sum(not view.holds([record.id]) for record in added)
+        return Taken(tuple(added), new, self._learn(user, reply))
 
     def question(
         self, user: str, question: str, texts: Sequence[str], methods: str | None = None,
@@ -404,10 +403,7 @@ class Ipse:
             **options: As for `next_question`: how it is chosen, and when it is settled.
 
         Returns:
-            The pair, and what there is left to gain.
-
-        Raises:
-            UsageError: If nothing was learned of everyone.
+            The pair, and what there is left to gain; an error where nothing was learned of everyone.
         """
         method = asker(self._chosen(methods))
         everyones = self._lifecycle.known(method, None)
