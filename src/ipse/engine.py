@@ -403,7 +403,7 @@ class Ipse:
             **options: As for `next_question`: how it is chosen, and when it is settled.
 
         Returns:
-            The pair, and what there is left to gain; an error where nothing was learned of everyone.
+            The pair and what is left to gain; an error where nothing was learned of everyone.
         """
         method = asker(self._chosen(methods))
         everyones = self._lifecycle.known(method, None)
