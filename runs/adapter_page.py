@@ -147,6 +147,9 @@ def _lengths(one: Mapping[str, Any]) -> list[str]:
         "and the same questions; few people wrote more. The adapter of one's own is served "
         f"untested ({_short(UNGATED)}).",
         "",
+        "**Where does an adapter of one's own start to pay?** "
+        + " ".join(_answer(method, by_length) for method in (UNGATED, f"recent+{UNGATED}")),
+        "",
         "![What each method gains over everyone's adapter](adapters-by-length.svg)",
         "",
         "Nats a token:",
@@ -172,6 +175,22 @@ def _lengths(one: Mapping[str, Any]) -> list[str]:
         "",
         *drawn(titles, [[_short(m), *(interval(r["personal"]) for r in rows[m])] for m in rows]),
     ]
+
+
+def _answer(method: str, by_length: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
+    """Say from how many records on a method clearly beats records shown to everyone's adapter."""
+    clear = []
+    for latest, table in by_length:
+        over = next(r for r in table["rows"] if r["method"] == method)["versus"][_RETRIEVED]
+        if over["low"] > 0:
+            clear.append((latest, over))
+    if not clear:
+        return f"{_short(method)} never clearly beats {_short(_RETRIEVED)}."
+    latest, over = clear[-1]
+    return (
+        f"{_short(method)} beats {_short(_RETRIEVED)} clearly from {clear[0][0]} records on; with "
+        f"{latest} by {_plain(over)} nats a token."
+    )
 
 
 def _by_length(one: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -133,7 +133,10 @@ MORE = {
         batch=1000,
     ),
     "lengths": Grid(
-        tuple(f"ukpconvarg-reason:items=3,least=100,latest={latest}" for latest in (10, 30, 100)),
+        (
+            *(f"ukpconvarg-reason:items=3,least=100,latest={latest}" for latest in (10, 30, 100)),
+            "ukpconvarg-reason:items=3,least=300,latest=300",
+        ),
         ("recent", SHARED, f"recent+{SHARED}", UNGATED, f"recent+{UNGATED}"),
         measures=("nats",),
         people=8,
