@@ -46,7 +46,8 @@ def lengths_plot(found: Found) -> str:
             over = row["versus"].get(SHARED)
             if over and row["method"] != "generic":
                 point = (float(latest), over["mean"], over["low"], over["high"])
-                drawn_lines.setdefault(_named(row["method"]), []).append(point)
+                name = re.sub(r":[^+]*", "", row["method"])
+                drawn_lines.setdefault(name, []).append(point)
     return lines(
         drawn_lines,
         "the person's records that are known",
