@@ -130,6 +130,7 @@ class Writer(threading.Thread):
         """Finish what is under way, and stop."""
         self._ending.set()
         self.join(PATIENCE)
+        self._client.close()
 
     def _add(self) -> None:
         text = self._text()
@@ -204,9 +205,12 @@ def writing(server: Server, count: int, seed: int) -> Iterator[list[Writer]]:
     writers = [Writer(number, server.address, seed) for number in range(count)]
     for writer in writers:
         writer.start()
-    yield writers
+    try:
+        yield writers
+    finally:
+        for writer in writers:
+            writer.end()
     for writer in writers:
-        writer.end()
         assert not writer.wrong, writer.wrong
         assert not writer.is_alive(), f"{writer.user} does not end"
 

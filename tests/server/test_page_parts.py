@@ -20,6 +20,7 @@ from ipse.server.page.results import find, read
 from ipse.server.page.sessions import Sessions
 from ipse.server.page.shell import COOKIE, remembered
 from ipse.server.page.writing import follow
+from ipse.settings import Settings
 
 GRID = Path(__file__).parents[2] / "docs" / "results" / "grid.json"
 LINE = {"user": "cyd", "kind": "dialogue", "output": "I like rice"}
@@ -106,8 +107,8 @@ def test_another_persons_export_is_refused(engine):
         take(engine, "bob", "export.zip", content)
 
 
-def test_a_session_is_good_for_as_long_as_its_key(engine, settings):
-    sessions = Sessions(Served(engine, settings))
+def test_a_session_is_good_for_as_long_as_its_key(engine):
+    sessions = Sessions(Served(engine, Settings(backend="echo")))
     assert sessions.caller("") == OPEN
     key, kept = engine.store.keys.create("ada")
     with pytest.raises(Unauthorized):
@@ -120,8 +121,8 @@ def test_a_session_is_good_for_as_long_as_its_key(engine, settings):
         sessions.caller(token)
 
 
-def test_who_signed_out_is_out(engine, settings):
-    sessions = Sessions(Served(engine, settings))
+def test_who_signed_out_is_out(engine):
+    sessions = Sessions(Served(engine, Settings(backend="echo")))
     key, _ = engine.store.keys.create()
     token = sessions.begin(key)
     assert sessions.caller(token).acting

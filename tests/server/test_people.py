@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from ipse.errors import UnknownUser
 from ipse.server import create_app
+from ipse.settings import Settings
 from tests.server.conftest import LOCAL, bearer
 
 SAID = {"kind": "dialogue", "output": "I never eat meat."}
@@ -228,10 +229,10 @@ def test_enrolling_is_a_job_that_is_done_in_the_background(client, engine):
     assert [each["kind"] for each in client.get("/v1/jobs").json()["data"]] == ["fit"]
 
 
-def test_a_job_that_was_cut_short_is_done_by_the_next_server(engine, settings):
+def test_a_job_that_was_cut_short_is_done_by_the_next_server(engine):
     job = engine.store.jobs.add("ada", "enroll", "bm25")
     assert engine.store.jobs.take().id == job.id
-    with TestClient(create_app(engine, settings), base_url=LOCAL) as client:
+    with TestClient(create_app(engine, Settings(backend="echo")), base_url=LOCAL) as client:
         assert wait_for(client, f"{ADA}/jobs/{job.id}")["attempts"] == 2
 
 

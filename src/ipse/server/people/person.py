@@ -28,7 +28,8 @@ router = APIRouter(tags=["people"])
 _PROFILE = "facets+profile"
 _BYTES = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 _ZIP: dict[int | str, dict[str, Any]] = {200: {"content": _BYTES}}
-_TAKES_ZIP = {"requestBody": {"required": True, "content": _BYTES}}
+_ANY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_TAKES_ZIP = {"requestBody": {"required": True, "content": _ANY}}
 
 
 @router.get("/users", dependencies=[Depends(everybodys)])
