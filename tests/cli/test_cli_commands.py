@@ -24,8 +24,8 @@ JSON = {
     "bench": ["--list"],
 }
 
-ELSEWHERE = ("construct", "demo", "report", "compare", "judge", "feedback")
-"""Commands that need a model, results or a reply: tested where these are."""
+ELSEWHERE = ("construct", "demo", "report", "compare", "judge", "feedback", "serve")
+"""Commands that need a model, results or a reply, or that go on: tested where these are."""
 
 
 def test_every_command_is_checked_below():
