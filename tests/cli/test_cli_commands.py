@@ -25,7 +25,7 @@ JSON = {
 }
 
 ELSEWHERE = ("construct", "demo", "report", "compare", "judge", "feedback", "mcp", "serve")
-"""Commands that need a model, results, a reply or a client: tested where these are."""
+"""Commands that need a model, results, a reply or a client, or go on: tested where these are."""
 
 
 def test_every_command_is_checked_below():

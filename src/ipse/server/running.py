@@ -71,6 +71,7 @@ def run(engine: Ipse, settings: Settings, told: Callable[[str], None]) -> None:
     except SystemExit as error:
         where = f"{settings.host}:{settings.port}"
         raise UsageError(f"cannot listen at {where}. Give another by --host, --port") from error
+    listening.listen(config.backlog)  # who asks from now on waits until it answers
     host, port = listening.getsockname()[:2]
     told(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     with listening:
