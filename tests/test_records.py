@@ -115,7 +115,7 @@ def test_views_narrow_by_kind_and_use():
         "content",
         "profile",
     }
-    assert len(user.allowing("share")) == 12
+    assert len(user.allowing("share")) == 13
     assert user.allowing("share") is user.allowing("share")
     assert user.latest(3) == user.records[-3:]
     assert user.latest(99) == user.records
