@@ -260,10 +260,12 @@ class Job:
     def hash(self) -> str:
         """What this job is, in a few digits: the same job gives the same result."""
         told = asdict(self)
-        # Only what differs, so that jobs of the plain loss are called as they were without one.
+        # Only what differs, so that plain jobs are called as they were without what came later.
         if self.loss == Loss():
             del told["loss"]
         for example in (*told["examples"], *told["held_out"]):
+            for message in filter(lambda m: not m["extra"], example["stream"]["messages"]):
+                del message["extra"]
             for name, default in _PLAIN.items():
                 if example[name] == default:
                     del example[name]

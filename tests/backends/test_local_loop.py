@@ -86,9 +86,12 @@ def test_a_wrong_name_is_an_error_of_that_request_alone(lm, attached, error, say
     assert eventually(lambda: idle(lm))
 
 
-def test_no_store_to_load_from(pico):
-    with pytest.raises(UsageError, match=r"names 'a'.*no store.*attach\(loader\)"):
-        pico.generate([with_(BASE, adapters=(Adapter("a"),))])
+def test_no_store_to_load_from(pico_path):
+    with (
+        closing(LocalBackend(str(pico_path))) as lm,
+        pytest.raises(UsageError, match=r"names 'a'.*no store.*attach\(loader\)"),
+    ):
+        lm.generate([with_(BASE, adapters=(Adapter("a"),))])
 
 
 def test_held_arrays_are_found_by_name(lm, shelf, pico):
