@@ -64,7 +64,8 @@ def preference_plots(found: Found) -> Iterator[tuple[str, str]]:
 
 
 def preference_results(found: Found, name: str) -> str:
-    """Give a method's rows of the page, for its card."""
+    """Give a method's rows of the page with the most answers, for its card."""
+    measured = {part: found.get(part, {}).get("methods", {}).get(name) for part in _CURVES}
     rows = [
         [
             part,
@@ -73,9 +74,9 @@ def preference_results(found: Found, name: str) -> str:
             _interval(each["over_everyone"]),
             _interval(each["over_other"]),
         ]
-        for part in _CURVES
-        for count, each in found.get(part, {}).get("methods", {}).get(name, {}).items()
-        if count in ("20", "100")
+        for part, counts in measured.items()
+        if counts
+        for count, each in [max(counts.items(), key=lambda both: int(both[0]))]
     ]
     return "\n".join(
         [
