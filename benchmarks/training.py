@@ -54,7 +54,7 @@ class Texts:
 def main() -> None:
     options = arguments(__doc__)
     sizes = [(8, 1)] if options.quick else [(8, 1), (8, 2), (8, 4), (32, 1)]
-    updates, repeats = (1, 1) if options.quick else (2, 5)
+    updates, repeats = 1, 1 if options.quick else 3
     figures: dict[str, float] = {}
     units: dict[str, str] = {}
     lm = LocalBackend()

@@ -21,7 +21,7 @@ __all__ = ["FOUND", "figures"]
 
 ROOT = Path(__file__).parents[1]
 FOUND = ROOT / "docs" / "results" / "engine.json"
-SCRIPTS = ("decode", "serving", "soak", "scoring")
+SCRIPTS = ("decode", "serving", "soak", "scoring", "training")
 
 BARS = {
     "mixed_over_base_8": "at least 0.85",
@@ -33,6 +33,11 @@ BARS = {
     "cached_over_recompute": "at least 10",
     "serving_over_generate": "at least 4",
     "many_adapters_over_vllm": "at least 1.3",
+    "joint_over_loop_8x1": "at least 1.5",
+    "joint_over_loop_8x2": "at least 1.5",
+    "joint_over_loop_8x4": "at least 1",
+    "joint_over_loop_32x1": "at least 1.5",
+    "joint_over_trainer_8": "at least 2",
     "unended": "0",
     "memory_growth": "at most 1.05",
 }
