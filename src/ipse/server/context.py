@@ -16,6 +16,7 @@ from ipse.engine import Ipse
 from ipse.errors import Unauthorized
 from ipse.plan import Message
 from ipse.server.conversations import Listener, uses_of
+from ipse.server.gauges import Gauges
 from ipse.server.identity import Caller
 from ipse.server.jobs import Worker
 from ipse.server.observe import Observed
@@ -59,7 +60,8 @@ class Served:
     worker: Worker = field(init=False)
 
     def __post_init__(self) -> None:
-        self.worker = Worker(self.engine)
+        self.worker = Worker(self.engine, self.observed.job)
+        self.observed.registry.register(Gauges(self.engine))
         if self.settings.learn_conversations:
             self.said = Listener(self.engine, uses_of(self.settings.conversation_uses))
 

@@ -97,7 +97,16 @@ class AnswerCard:
         self._dots.set_visibility(True)
         self._stop.set_visibility(True)
         try:
-            pieces = await follow(begin, self._show, self._stopped)
+            with desk.watch(sampling) as span:
+
+                def show(text: str) -> None:
+                    if text:
+                        span.piece()
+                    self._show(text)
+
+                pieces = await follow(begin, show, self._stopped)
+                if pieces is not None and pieces.reply is not None:
+                    span.done([pieces.reply])
             if pieces is None:
                 self._say("Stopped. What is not whole is not kept.")
             else:

@@ -115,6 +115,8 @@ def _desk(served: Served, sessions: Sessions, token: str, caller: Caller) -> Des
         engine=served.engine,
         may=may,
         sampling=Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature),
+        watch=partial(served.observed.span, "chat", settings.serve_as),
+        wake=served.worker.wake,
         bound=None if caller.acting else caller.subject,
         guest=caller == OPEN,
         chosen="" if caller.acting else caller.subject or "",
