@@ -65,6 +65,7 @@ class Isolation(RuleBasedStateMachine):
         self.alone = {
             name: Ipse(self.folder / f"{name}.db", echo(), methods="bm25") for name in PEOPLE
         }
+        self.paused = dict.fromkeys(PEOPLE, False)
         self.count = 0
 
     def teardown(self):
@@ -100,6 +101,12 @@ class Isolation(RuleBasedStateMachine):
         """Each has one of everything, and each reaches for the other's."""
         for user in PEOPLE:
             self.add("service", user, SUBJECTS[0])
+        for user in PEOPLE:
+            self.erase("own", user)
+            self.add("service", user, SUBJECTS[0])
+        for user in PEOPLE:
+            self.correct("own", user, -1, SUBJECTS[3])
+            self.add("own", user, SUBJECTS[3])
             self.say_who_one_is("own", user, SUBJECTS[1])
             self.chat("own", user, "facets+bm25", stream=False, temporary=False)
             self.remember_as_mem0_does("own", user, SUBJECTS[2], 0)
@@ -107,8 +114,12 @@ class Isolation(RuleBasedStateMachine):
         self.learn()
         for user in PEOPLE:
             assert all(self.ids[user].values()), self.ids[user]
-            self.reach_for_the_others(user, 0)
+            for pick in (-1, -2):  # a record, and one that was corrected
+                self.reach_for_the_others(user, pick)
             self.look_around(user)
+            self.call_tools("own", user, SUBJECTS[0])
+            for on in (True, False):
+                self.pause("own", user, on=on)
 
     def learn(self):
         """Wait for the jobs, and note what was learned."""
@@ -189,13 +200,21 @@ class Isolation(RuleBasedStateMachine):
     @rule(asker=_askers, user=_people, on=strategies.booleans())
     def pause(self, asker, user, on):
         self.ask(asker, user, "PUT" if on else "DELETE", f"/v1/users/{user}/pause", good=200)
+        self.paused[user] = on
+        for each in PEOPLE:
+            assert (self.engine.store.pauses.since(each) is not None) == self.paused[each]
 
     @rule(asker=_askers, user=_people)
     def erase(self, asker, user):
-        self.ask(asker, user, "DELETE", f"/v1/users/{user}")
+        other = self.engine.store.revision(other_than(user))
+        if self.ask(asker, user, "DELETE", f"/v1/users/{user}").status_code == 200:
+            self.paused[user] = False
         for path in ("records", "replies"):
             answer = self.ask(asker, user, "GET", f"/v1/users/{user}/{path}", good=200)
             assert answer.json()["data"] == []
+        assert self.engine.store.revision(other_than(user)) == other
+        found = self.ask(asker, other_than(user), "GET", f"/v1/users/{other_than(user)}/records")
+        assert bool(found.json()["data"]) == (other > 0)
 
     @rule(asker=_askers, user=_people)
     def take_away_and_bring_back(self, asker, user):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+import warnings
 from collections.abc import Callable
 
 import uvicorn
@@ -98,6 +99,7 @@ def run(engine: Ipse, settings: Settings, told: Callable[[str], None]) -> None:
 
 
 def _configure_logs() -> None:
-    """Write what is logged to stderr."""
+    """Write what is logged to stderr, but not what libraries say of each other."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="nicegui")
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     logging.getLogger("ipse.server").setLevel(logging.INFO)

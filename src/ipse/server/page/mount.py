@@ -86,6 +86,9 @@ async def _page(served: Served, sessions: Sessions, results: Sequence[Path]) -> 
         with telling():
             desk.choose(chosen)
     shell = Shell(desk)
+    await ui.context.client.connected()  # a busy server shows the frame at once, and fills it then
+    if ui.context.client.is_deleted:
+        return
     await shell.fill()
 
     async def drawn(draw: Callable[[], Awaitable[None]]) -> None:
