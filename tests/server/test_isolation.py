@@ -6,10 +6,12 @@ its text. `runs/isolation.py` runs more of the same.
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tempfile
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -111,15 +113,25 @@ class Isolation(RuleBasedStateMachine):
             self.chat("own", user, "facets+bm25", stream=False, temporary=False)
             self.remember_as_mem0_does("own", user, SUBJECTS[2], 0)
             self.enroll("own", user, "facets")
+            self.add_with_a_key_that_others_use("service", user, SUBJECTS[0], SUBJECTS[0])
+            assert f"{secret(user)} on {SUBJECTS[0]}" in self.outputs(user)
         self.learn()
+        for stream in (False, True):
+            self.ask_at_once(stream=stream)
         for user in PEOPLE:
             assert all(self.ids[user].values()), self.ids[user]
             for pick in (-1, -2):  # a record, and one that was corrected
                 self.reach_for_the_others(user, pick)
             self.look_around(user)
             self.call_tools("own", user, SUBJECTS[0])
+            self.take_away_and_bring_back("own", user)
             for on in (True, False):
                 self.pause("own", user, on=on)
+
+    def outputs(self, user):
+        """Give what a person's records say."""
+        found = self.ask("own", user, "GET", f"/v1/users/{user}/records", good=200)
+        return [each["output"] for each in found.json()["data"]]
 
     def learn(self):
         """Wait for the jobs, and note what was learned."""
@@ -220,6 +232,11 @@ class Isolation(RuleBasedStateMachine):
     def take_away_and_bring_back(self, asker, user):
         exported = self.ask(asker, user, "GET", f"/v1/users/{user}/export")
         if exported.status_code == 200:
+            with zipfile.ZipFile(io.BytesIO(exported.content)) as packed:
+                for name in packed.namelist():
+                    text = packed.read(name).decode(errors="replace")
+                    assert secret(other_than(user)) not in text
+                    assert f'"{other_than(user)}"' not in text
             for whose in PEOPLE:
                 path = f"/v1/users/{whose}/import"
                 sent = self.keys[whose]
