@@ -4,9 +4,10 @@
 
 Writers add, correct and delete records, one at a time and in batches, and ask for jobs. Who gets no
 answer asks again with the same Idempotency-Key until there is one; some send no key, and never ask
-again. The server is ended with SIGKILL at random moments and begun anew on the same store. In the
-end every write that was answered must be there once, every one without an answer at most once, what
-was corrected or deleted must be gone, and every job must be done.
+again. The server is ended with SIGKILL at random moments, the first time in the middle of a job,
+and begun anew on the same store. In the end every write that was answered must be there once, every
+one without an answer at most once, what was corrected or deleted must be gone, and every job must
+be done.
 
     kills      how often the server was killed
     answered   writes that were answered
@@ -30,7 +31,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -40,15 +41,25 @@ import httpx
 from ipse import Ipse
 from ipse.server import run
 from ipse.settings import Settings
+from ipse.state import SavedState
 from ipse.store import Store
 
 PATIENCE = 120.0  # seconds
 
 
-def serve(where: str, port: int) -> None:
+class Slow(Ipse):
+    """An engine that does not get done with learning."""
+
+    def refresh(self, *given: Any, **options: Any) -> list[SavedState]:
+        """Learn, after longer than anybody waits."""
+        time.sleep(PATIENCE)
+        return Ipse.refresh(self, *given, **options)
+
+
+def serve(where: str, port: int, kind: type[Ipse]) -> None:
     """Be a server, until killed; it says nothing."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-    with Ipse(where, "echo", "bm25") as engine:
+    with kind(where, "echo", "bm25") as engine:
         run(engine, Settings(backend="echo", port=port), lambda _: None)
 
 
@@ -65,10 +76,10 @@ class Server:
         self._where = str(where)
         self.address = f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    def start(self, kind: type[Ipse] = Ipse) -> None:
         """Begin, and wait until it answers."""
         self._process = self._context.Process(
-            target=serve, args=(self._where, self.port), daemon=True
+            target=serve, args=(self._where, self.port, kind), daemon=True
         )
         self._process.start()
         deadline = time.monotonic() + PATIENCE
@@ -79,6 +90,13 @@ class Server:
             assert self._process.is_alive(), "the server did not begin"
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.01)
+
+    def counts(self) -> dict[str, int]:
+        """Say how many jobs wait and are under way."""
+        found: dict[str, int] = httpx.get(f"{self.address}/v1/jobs", timeout=PATIENCE).json()[
+            "counts"
+        ]
+        return found
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -229,8 +247,9 @@ def loop(folder: Path, kills: int, writers: int, seed: int = 0) -> dict[str, Any
     """
     draw, began = random.Random(seed), time.monotonic()
     server = Server(folder / "ipse.db")
-    server.start()
+    server.start(Slow)
     with writing(server, writers, seed) as people:
+        _wait(lambda: server.counts()["running"] > 0, "no job is begun")
         for number in range(kills):
             before = sum(each.counts["answered"] for each in people)
             while sum(each.counts["answered"] for each in people) < before + draw.randrange(1, 30):
@@ -240,18 +259,18 @@ def loop(folder: Path, kills: int, writers: int, seed: int = 0) -> dict[str, Any
             server.kill()
             server.start()
             sys.stderr.write(f"{number + 1} kills, {time.monotonic() - began:.0f} s\n")
-    _wait_for_jobs(server, people)
+    _wait(lambda: not any(server.counts().values()), "the jobs are not done")
+    assert not any(each.wrong for each in people)
     assert server.stop() is not None, "the server does not end"
     found = _checked(folder / "ipse.db", people)
     return {"kills": kills, **found, "seconds": round(time.monotonic() - began, 1)}
 
 
-def _wait_for_jobs(server: Server, people: list[Writer]) -> None:
+def _wait(done: Callable[[], bool], wrong: str) -> None:
     deadline = time.monotonic() + PATIENCE
-    while any(httpx.get(f"{server.address}/v1/jobs").json()["counts"].values()):
-        assert time.monotonic() < deadline, "the jobs are not done"
-        time.sleep(0.05)
-    assert not any(each.wrong for each in people)
+    while not done():
+        assert time.monotonic() < deadline, wrong
+        time.sleep(0.02)
 
 
 def _checked(where: Path, people: list[Writer]) -> dict[str, Any]:

@@ -112,6 +112,9 @@ class StandIn:
     def forget(self):
         """Nothing is kept."""
 
+    def under_way(self):
+        """Nobody asks."""
+
     def hold(self, arrays):
         name = f"held-{content_hash(arrays)}"
         self._held[name] = dict(arrays)
@@ -133,7 +136,7 @@ class Both:
         self.score, self.hold, self.attach = writes.score, writes.hold, writes.attach
         self.hidden, self.fit_steering = writes.hidden, writes.fit_steering
         self.train, self.inputs, self.arrays = writes.train, writes.inputs, writes.arrays
-        self.forget = writes.forget
+        self.forget, self.under_way = writes.forget, writes.under_way
 
 
 def _network(learn, told):

@@ -38,6 +38,7 @@ __all__ = [
     "Reply",
     "Score",
     "Train",
+    "UnderWay",
     "Write",
 ]
 
@@ -254,6 +255,25 @@ class Score:
         return len(self.logprobs)
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """What a backend is about, at one moment; the tokens are counted since it began.
+
+    Attributes:
+        waiting: Answers that wait for room.
+        rows: Streams that are read or written together: the batch.
+        looked_up: Tokens of prompts that were looked up among beginnings read before.
+        found: Of those, the tokens that were not read again.
+        kept: Bytes of such beginnings.
+    """
+
+    waiting: int
+    rows: int
+    looked_up: int
+    found: int
+    kept: int
+
+
 class LM(Protocol):
     """A language model and an embedder, seen from a method."""
 
@@ -346,4 +366,8 @@ class LM(Protocol):
 
         What is in use by then stays until it is done, and is not kept after that.
         """
+        ...
+
+    def under_way(self) -> UnderWay | None:
+        """Say what is under way, and how much was read before; None where it does not know."""
         ...

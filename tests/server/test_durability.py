@@ -7,3 +7,4 @@ def test_what_was_answered_is_there_once_however_often_the_server_is_killed(tmp_
     found = loop(tmp_path, kills=3, writers=3)
     assert found["answered"] > 3
     assert found["kills"] == 3
+    assert found["jobs_begun_again"] > 0

@@ -6,9 +6,13 @@ its text. `runs/isolation.py` runs more of the same.
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tempfile
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings, strategies
@@ -24,6 +28,7 @@ from tests.server.conftest import LOCAL, bearer
 
 PEOPLE = ("ada", "bob")
 SUBJECTS = ("tea", "trains", "winter", "cats")
+CHAT = "/v1/chat/completions"
 QUESTION = "What about tea, trains, winter and cats?"
 
 _people = strategies.sampled_from(PEOPLE)
@@ -56,13 +61,19 @@ class Isolation(RuleBasedStateMachine):
         self.keys = {name: bearer(keys.create(name)[0]) for name in PEOPLE}
         self.keys["service"] = bearer(keys.create()[0])
         self.ids = {
-            name: {"records": [], "replies": [], "jobs": [], "memories": []} for name in PEOPLE
+            name: {"records": [], "replies": [], "jobs": [], "memories": [], "states": []}
+            for name in PEOPLE
         }
+        self.alone = {
+            name: Ipse(self.folder / f"{name}.db", echo(), methods="bm25") for name in PEOPLE
+        }
+        self.paused = dict.fromkeys(PEOPLE, False)
         self.count = 0
 
     def teardown(self):
         self.client.__exit__(None, None, None)
-        self.engine.close()
+        for engine in (self.engine, *self.alone.values()):
+            engine.close()
         shutil.rmtree(self.folder)
 
     def text(self, user, subject):
@@ -89,8 +100,48 @@ class Isolation(RuleBasedStateMachine):
 
     @initialize()
     def begin(self):
+        """Each has one of everything, and each reaches for the other's."""
         for user in PEOPLE:
             self.add("service", user, SUBJECTS[0])
+        for user in PEOPLE:
+            self.erase("own", user)
+            self.add("service", user, SUBJECTS[0])
+        for user in PEOPLE:
+            self.correct("own", user, -1, SUBJECTS[3])
+            self.add("own", user, SUBJECTS[3])
+            self.say_who_one_is("own", user, SUBJECTS[1])
+            self.chat("own", user, "facets+bm25", stream=False, temporary=False)
+            self.remember_as_mem0_does("own", user, SUBJECTS[2], 0)
+            self.enroll("own", user, "facets")
+            self.add_with_a_key_that_others_use("service", user, SUBJECTS[0], SUBJECTS[0])
+            assert f"{secret(user)} on {SUBJECTS[0]}" in self.outputs(user)
+        self.learn()
+        for stream in (False, True):
+            self.ask_at_once(stream=stream)
+        for user in PEOPLE:
+            assert all(self.ids[user].values()), self.ids[user]
+            for pick in (-1, -2):  # a record, and one that was corrected
+                self.reach_for_the_others(user, pick)
+            self.look_around(user)
+            self.call_tools("own", user, SUBJECTS[0])
+            self.take_away_and_bring_back("own", user)
+            for on in (True, False):
+                self.pause("own", user, on=on)
+
+    def outputs(self, user):
+        """Give what a person's records say."""
+        found = self.ask("own", user, "GET", f"/v1/users/{user}/records", good=200)
+        return [each["output"] for each in found.json()["data"]]
+
+    def learn(self):
+        """Wait for the jobs, and note what was learned."""
+        deadline = time.monotonic() + 60
+        while any(self.engine.store.jobs.counts().values()):
+            assert time.monotonic() < deadline, "the jobs are not done"
+            time.sleep(0.005)
+        for user in PEOPLE:
+            found = self.ask("own", user, "GET", f"/v1/users/{user}/states", good=200)
+            self.ids[user]["states"] = [each["id"] for each in found.json()["data"]]
 
     @rule(asker=_askers, user=_people, subject=_subjects)
     def add(self, asker, user, subject):
@@ -137,7 +188,7 @@ class Isolation(RuleBasedStateMachine):
             "personalization": {"methods": methods, "explain": True, "temporary": temporary},
             "stream": stream,
         }
-        answer = self.ask(asker, user, "POST", "/v1/chat/completions", body, good=200)
+        answer = self.ask(asker, user, "POST", CHAT, body, good=200)
         if not stream and not temporary:
             name = answer.json()["personalization"]["reply_id"]
             self.ids[user]["replies"] += [name] if name else []
@@ -161,18 +212,31 @@ class Isolation(RuleBasedStateMachine):
     @rule(asker=_askers, user=_people, on=strategies.booleans())
     def pause(self, asker, user, on):
         self.ask(asker, user, "PUT" if on else "DELETE", f"/v1/users/{user}/pause", good=200)
+        self.paused[user] = on
+        for each in PEOPLE:
+            assert (self.engine.store.pauses.since(each) is not None) == self.paused[each]
 
     @rule(asker=_askers, user=_people)
     def erase(self, asker, user):
-        self.ask(asker, user, "DELETE", f"/v1/users/{user}")
+        other = self.engine.store.revision(other_than(user))
+        if self.ask(asker, user, "DELETE", f"/v1/users/{user}").status_code == 200:
+            self.paused[user] = False
         for path in ("records", "replies"):
             answer = self.ask(asker, user, "GET", f"/v1/users/{user}/{path}", good=200)
             assert answer.json()["data"] == []
+        assert self.engine.store.revision(other_than(user)) == other
+        found = self.ask(asker, other_than(user), "GET", f"/v1/users/{other_than(user)}/records")
+        assert bool(found.json()["data"]) == (other > 0)
 
     @rule(asker=_askers, user=_people)
     def take_away_and_bring_back(self, asker, user):
         exported = self.ask(asker, user, "GET", f"/v1/users/{user}/export")
         if exported.status_code == 200:
+            with zipfile.ZipFile(io.BytesIO(exported.content)) as packed:
+                for name in packed.namelist():
+                    text = packed.read(name).decode(errors="replace")
+                    assert secret(other_than(user)) not in text
+                    assert f'"{other_than(user)}"' not in text
             for whose in PEOPLE:
                 path = f"/v1/users/{whose}/import"
                 sent = self.keys[whose]
@@ -213,7 +277,7 @@ class Isolation(RuleBasedStateMachine):
     def reach_for_the_others(self, user, pick):
         """With a key of one's own, by any path, in any body: the other is out of reach."""
         other, ids = other_than(user), self.ids[other_than(user)]
-        before = self.engine.store.revision(other)
+        before, paused = self.engine.store.revision(other), self.engine.store.pauses.since(other)
         theirs = f"/v1/users/{other}"
         for method, path, body in (
             ("GET", theirs, None),
@@ -227,7 +291,7 @@ class Isolation(RuleBasedStateMachine):
             ("DELETE", f"/v1/memories/?user_id={other}", None),
             (
                 "POST",
-                "/v1/chat/completions",
+                CHAT,
                 {"model": "ipse", "user": other, "messages": [{"role": "user", "content": "?"}]},
             ),
         ):
@@ -242,6 +306,11 @@ class Isolation(RuleBasedStateMachine):
                 ],
                 "replies": [
                     ("GET", f"{own}/replies/{name}", None),
+                    ("POST", f"{own}/replies/{name}/feedback", {"thumb": "up"}),
+                ],
+                "states": [
+                    ("POST", f"{own}/states/{name}/rollback", None),
+                    ("GET", f"{own}/states/{name}/adapter", None),
                 ],
                 "jobs": [("GET", f"{own}/jobs/{name}", None)],
                 "memories": [
@@ -253,6 +322,27 @@ class Isolation(RuleBasedStateMachine):
                 for asker in ("own", "service"):
                     self.ask(asker, user, method, path, body, good=404)
         assert self.engine.store.revision(other) == before
+        assert self.engine.store.pauses.since(other) == paused
+
+    @rule(stream=strategies.booleans())
+    def ask_at_once(self, stream):
+        """Both ask several times at the same moment; each gets what is theirs."""
+
+        def body(user):
+            return {
+                "model": "ipse",
+                "messages": [{"role": "user", "content": f"{QUESTION} {secret(user)}"}],
+                "personalization": {"methods": "facets+bm25", "temporary": True},
+                "stream": stream,
+            }
+
+        with ThreadPoolExecutor(2 * len(PEOPLE)) as pool:
+            asked = [
+                (user, pool.submit(self.ask, "own", user, "POST", CHAT, body(user), 200))
+                for user in PEOPLE * 2
+            ]
+        for user, answer in asked:
+            assert secret(user) in answer.result().text
 
     @rule(user=_people)
     def look_around(self, user):
@@ -269,17 +359,16 @@ class Isolation(RuleBasedStateMachine):
                 "messages": [{"role": "user", "content": QUESTION}],
                 "personalization": {"methods": "facets+bm25", "temporary": True},
             }
-            answer = self.ask("service", user, "POST", "/v1/chat/completions", body, good=200)
+            answer = self.ask("service", user, "POST", CHAT, body, good=200)
             try:
                 records = self.engine.store.user(user).records
             except UnknownUser:
                 records = ()
-            alone = self.folder / f"{user}.db"
-            with Ipse(alone, echo(), methods="bm25") as engine:
-                engine.add(records)
-                expected = engine.ask(user, QUESTION, methods="facets+bm25").text
-                if records:
-                    engine.forget(user)
+            engine = self.alone[user]
+            engine.add(records)
+            expected = engine.ask(user, QUESTION, methods="facets+bm25").text
+            if records:
+                engine.forget(user)
             assert answer.json()["choices"][0]["message"]["content"] == expected
 
     @invariant()
@@ -292,7 +381,7 @@ class Isolation(RuleBasedStateMachine):
                 "personalization": {"temporary": True},
             }
             sent = self.keys["service"] | headers
-            answer = self.client.post("/v1/chat/completions", json=body, headers=sent)
+            answer = self.client.post(CHAT, json=body, headers=sent)
             assert answer.status_code == 200, answer.text
             assert answer.json()["choices"][0]["message"]["content"] == generic
             assert "secret-of" not in json.dumps(answer.json())

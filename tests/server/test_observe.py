@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from opentelemetry import trace
@@ -9,11 +10,30 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.testclient import TestClient
 
+from ipse import Ipse
+from ipse.backends.local import LocalBackend
+from ipse.plan import Plan, Sampling
 from ipse.server import create_app
+from tests.people import person
 from tests.server.conftest import LOCAL
 
 SECRET = "quokkas at dawn"
+JOBS = ("queued", "running")
+TOKENS = 'ipse_cache_tokens_total{{kind="{}"}}'
 CHAT = {"model": "ipse", "messages": [{"role": "user", "content": SECRET}], "user": "ada"}
+
+
+def numbers(client):
+    """All that `/metrics` gives, by name."""
+    lines = client.get("/metrics").text.splitlines()
+    return {n: float(v) for n, v in (x.rsplit(" ", 1) for x in lines if not x.startswith("#"))}
+
+
+def eventually(condition):
+    end = time.monotonic() + 10
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
 
 
 @pytest.fixture
@@ -49,6 +69,40 @@ def test_numbers_logs_and_spans_hold_nothing_of_anybody(engine, served_as, spans
         assert span["name"] == "chat ipse"
         assert span["attributes"]["gen_ai.operation.name"] == "chat"
         assert span["attributes"]["gen_ai.usage.output_tokens"] > 0
+
+
+def test_numbers_tell_what_waits_runs_and_was_read_before(pico_path, tmp_path, served_as):
+    with Ipse(tmp_path / "ipse.db", LocalBackend(str(pico_path)), methods="recent:k=1") as engine:
+        engine.add(person("ada").records)
+        app = create_app(engine, served_as)
+        with TestClient(app, base_url=LOCAL) as client:
+            before, brief = numbers(client), {**CHAT, "max_tokens": 2}
+            for _ in range(2):
+                assert client.post("/v1/chat/completions", json=brief).is_success
+            client.post("/v1/users/ada/enroll", json={"methods": "facets"})
+            assert eventually(lambda: numbers(client).get('ipse_jobs_ended_total{status="done"}'))
+            after = numbers(client)
+    for name in ("ipse_queue", "ipse_batch_rows", *(f'ipse_jobs{{status="{s}"}}' for s in JOBS)):
+        assert after[name] == 0.0
+    hit, miss = (after[n] - before[n] for n in map(TOKENS.format, ("hit", "miss")))
+    assert hit == miss - 2 > 0  # the second time, all but the last token
+
+
+def test_an_answer_that_waits_is_counted(pico_path, tmp_path, served_as):
+    with Ipse(tmp_path / "ipse.db", LocalBackend(str(pico_path)), methods="generic") as engine:
+        app = create_app(engine, served_as)
+        numbers = app.state.served.observed.registry.get_sample_value
+        stream = engine.lm.stream(Plan.ask("Why?", sampling=Sampling(max_tokens=200)))
+        next(stream)
+        assert numbers("ipse_batch_rows") == 1.0
+        stream.close()
+        assert eventually(lambda: numbers("ipse_batch_rows") == 0.0)
+
+
+def test_a_backend_that_does_not_know_is_silent(client):
+    told = numbers(client)
+    assert 'ipse_jobs{status="queued"}' in told
+    assert "ipse_queue" not in told
 
 
 def test_a_server_is_ready_once_its_model_is(client):

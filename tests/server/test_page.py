@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -193,6 +194,17 @@ def test_what_is_said_of_answers_becomes_records(page, server, ada):
     expect(personal.locator(".ip-crown")).not_to_be_visible()
     page.get_by_role("link", name="Me").click()
     expect(page.get_by_text("24 records from")).to_be_visible()
+
+
+def test_answers_on_the_page_are_counted_and_what_it_asks_to_learn_is_learned(page, server, ada):
+    show(page, server, "ada")
+    ask(page)
+    page.get_by_role("link", name="Operate").click()
+    tile = page.locator(".ip-tile").filter(has_text="Tokens written")
+    expect(tile.locator(".ip-tile-number")).to_have_text(re.compile("[1-9]"))
+    page.get_by_role("button", name="Learn of everybody").click()
+    row = page.get_by_label("Jobs").locator(".ip-row")
+    expect(row).to_contain_text("done", timeout=10_000)
 
 
 def test_at_strength_0_both_answers_are_the_same(page, server, ada):

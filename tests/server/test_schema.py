@@ -9,7 +9,7 @@ from schemathesis import checks
 from ipse.server import create_app
 from tests.server.conftest import bearer
 
-EXAMPLES = 5
+EXAMPLES = 3
 CHECKS = [
     checks.not_a_server_error,
     checks.status_code_conformance,

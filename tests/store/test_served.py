@@ -4,6 +4,7 @@ import pytest
 
 from ipse.errors import BackendFailure, Conflict, Unknown, UnknownRecord
 from ipse.store import Write
+from ipse.store.jobs import ATTEMPTS
 from tests.store.samples import START, batch, record
 
 WRITE = Write("key", "ada", "body")
@@ -135,12 +136,35 @@ def test_a_job_that_was_left_under_way_is_begun_again(store, reopen):
     job = store.jobs.add("ada", "enroll", "bm25")
     left = store.jobs.take()
     other = reopen()
-    assert other.jobs.put_back() == 1
+    assert other.jobs.put_back() == (1, 0)
     again = other.jobs.take()
     assert (again.id, again.attempts) == (job.id, 2)
     assert not store.jobs.tell(left, "still here", 0.9)
     assert not store.jobs.end(left)
     assert other.jobs.end(again)
+
+
+def test_a_job_that_ends_every_worker_is_given_up(store):
+    store.add(batch(2))
+    job = store.jobs.add("ada", "enroll", "bm25")
+    for _ in range(ATTEMPTS):
+        assert store.jobs.counts() == {"queued": 1, "running": 0}
+        store.jobs.take()
+        store.jobs.put_back()
+    found = store.jobs.find(job.id, "ada")
+    assert (found.status, found.attempts) == ("failed", ATTEMPTS)
+    assert "the server ended before it was done" in found.error
+    assert store.jobs.take() is None
+    assert store.jobs.add("ada", "enroll", "bm25").id != job.id
+
+
+def test_a_job_that_is_put_down_in_peace_is_not_held_against_it(store):
+    store.add(batch(2))
+    job = store.jobs.add("ada", "enroll", "bm25")
+    for _ in range(2 * ATTEMPTS):
+        assert store.jobs.put_down(store.jobs.take())
+    assert store.jobs.find(job.id, "ada").attempts == 0
+    assert store.jobs.take().attempts == 1
 
 
 def test_a_job_is_its_owners(store):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ipse.backends.carry import CARRIED, no_store, require
 from ipse.errors import NotCarried
 from ipse.job import Job, Trained
-from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score, UnderWay
 from ipse.plan import Need, Plan, Stream
 
 if TYPE_CHECKING:
@@ -141,6 +141,10 @@ class EchoBackend:
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: an echo uses no arrays."""
         raise NotCarried(f"an echo has no use for arrays: {', '.join(arrays)}")
+
+    def under_way(self) -> UnderWay | None:
+        """Say nothing: an echo answers at once."""
+        return None
 
 
 def _lines(reply: Reply) -> Generator[str, None, Reply]:

@@ -20,7 +20,7 @@ from ipse.backends.completion import combined, drawn, request, written
 from ipse.backends.vllm import Vllm, strange
 from ipse.errors import NotCarried
 from ipse.job import Job, Trained
-from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score, UnderWay
 from ipse.plan import Need, Plan
 
 __all__ = ["HttpBackend"]
@@ -209,6 +209,10 @@ class HttpBackend:
     def hold(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Refuse: no server takes arrays."""
         raise NotCarried(f"a server does not take arrays: {', '.join(arrays)}")
+
+    def under_way(self) -> UnderWay | None:
+        """Say nothing: what a server is about is told by its own metrics."""
+        return None
 
     def _each(
         self,

@@ -32,7 +32,7 @@ def serve(
 
         def told(address: str) -> None:
             data = {"address": address, "open": is_open}
-            call.answer(data, f"Listening at {address}/v1")
+            call.answer(data, f"Listening at {address}/v1; the page is at {address}{server.HOME}")
 
         server.run(engine, settings, told)
 

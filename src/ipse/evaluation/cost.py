@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ipse.job import Job, Trained
-from ipse.lm import LM, FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
+from ipse.lm import LM, FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score, UnderWay
 from ipse.plan import Need, Plan, Stream
 from ipse.records import User
 
@@ -190,6 +190,10 @@ class Counted:
     def forget(self) -> None:
         """Let go of what was read or learned, as the model does."""
         self.lm.forget()
+
+    def under_way(self) -> UnderWay | None:
+        """Say what is under way, as the model does."""
+        return self.lm.under_way()
 
     def cut(self, text: str, limit: int | None = None) -> Piece:
         """Cut a text, as the model does."""

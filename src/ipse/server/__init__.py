@@ -5,6 +5,7 @@ It knows the engine and no method. What is asked of it in OpenAI's words is in `
 
 from ipse.server.app import create_app
 from ipse.server.context import Served
+from ipse.server.page import HOME
 from ipse.server.running import check_safe, run
 
-__all__ = ["Served", "check_safe", "create_app", "run"]
+__all__ = ["HOME", "Served", "check_safe", "create_app", "run"]

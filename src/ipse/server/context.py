@@ -16,9 +16,11 @@ from ipse.engine import Ipse
 from ipse.errors import Unauthorized
 from ipse.plan import Message
 from ipse.server.conversations import Listener, uses_of
+from ipse.server.gauges import Gauges
 from ipse.server.identity import Caller
 from ipse.server.jobs import Worker
 from ipse.server.observe import Observed
+from ipse.server.waiting import Waiting
 from ipse.settings import Settings
 from ipse.store import Keys
 
@@ -48,6 +50,7 @@ class Served:
         ready: Set once the model is loaded.
         since: When the server began, in seconds since 1970.
         worker: Does what is to be learned.
+        waiting: The requests that are under way, and how long they may be.
     """
 
     engine: Ipse
@@ -57,9 +60,11 @@ class Served:
     ready: Event = field(default_factory=Event)
     since: int = field(default_factory=lambda: int(time()))
     worker: Worker = field(init=False)
+    waiting: Waiting = field(default_factory=Waiting)
 
     def __post_init__(self) -> None:
-        self.worker = Worker(self.engine)
+        self.worker = Worker(self.engine, self.observed.job)
+        self.observed.registry.register(Gauges(self.engine))
         if self.settings.learn_conversations:
             self.said = Listener(self.engine, uses_of(self.settings.conversation_uses))
 

@@ -5,16 +5,16 @@ Pure ASGI, so that streams pass through untouched.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
-from anyio import move_on_after
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipse.errors import Forbidden, IpseError, TooSlow, Unauthorized
 from ipse.server.context import Served, blocking
-from ipse.server.failures import answer
+from ipse.server.failures import answer, failed
 from ipse.server.identity import OPEN, Caller, of_key
 from ipse.server.rates import Rates
 
@@ -22,6 +22,9 @@ __all__ = ["KEYED", "Gate", "is_loopback"]
 
 KEYED = ("/v1/", "/v2/", "/v3/", "/mcp", "/metrics")
 """What is refused without a key before it is looked at; the rest asks for one itself."""
+
+_EVENTS = "text/event-stream"
+_RETRY = "5"  # seconds
 
 _HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -48,11 +51,15 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        started = False
+        started, streams, whole = False, False, False
 
         async def seen(message: Message) -> None:
-            nonlocal started
-            started = True
+            nonlocal started, streams, whole
+            if message["type"] == "http.response.start":
+                streams = (
+                    Headers(raw=message["headers"]).get("content-type", "").startswith(_EVENTS)
+                )
+            started, whole = True, not message.get("more_body", True)
             await send(message)
 
         headers = Headers(scope=scope)
@@ -66,12 +73,24 @@ class Gate:
             await answer(error)(scope, receive, seen)
             return
         limit = self._served.settings.deadline if scope["path"].startswith(KEYED) else None
-        with move_on_after(limit) as waiting:
+        with self._served.waiting.within(limit) as waiting:
             await self._app(scope, self._counted(receive), seen)
-        if waiting.cancelled_caught and not started:
-            late = TooSlow(f"this took longer than {limit:g} seconds, which is as long as it may")
-            scope["ipse.error"] = late
+        if not waiting.cancelled_caught or whole:
+            return
+        late = scope["ipse.error"] = self._late()
+        if not started:
             await answer(late)(scope, receive, seen)
+        elif streams:  # the status is sent already
+            event = b"data: " + json.dumps(failed(late)).encode() + b"\n\n"
+            await send({"type": "http.response.body", "body": event})
+
+    def _late(self) -> Exception:
+        """Say why a request was given up."""
+        if self._served.waiting.ending:
+            headers = {"Retry-After": _RETRY}
+            return HTTPException(503, "the server is about to end. Ask again in a moment", headers)
+        limit = self._served.settings.deadline
+        return TooSlow(f"this took longer than {limit:g} seconds, which is as long as it may")
 
     def _check_size(self, headers: Mapping[str, str]) -> None:
         """Refuse a body that says to be too long."""

@@ -33,4 +33,4 @@ async def metrics(served: Serves, caller: Asks) -> Response:
     """Give numbers for Prometheus; to services alone, for they are about everyone."""
     if not caller.acting:
         raise Forbidden("this needs the key of a service")
-    return Response(served.observed.text(), media_type="text/plain; version=0.0.4")
+    return Response(await blocking(served.observed.text), media_type="text/plain; version=0.0.4")

@@ -1,7 +1,8 @@
 """The worker: one thread that does what is to be learned, job by job, while answers go on.
 
 Jobs stand in the store until they are done. Who is killed leaves the one under way there; the next
-worker puts it back, and learning goes on from what was kept.
+worker puts it back, and learning goes on from what was kept. One that was under way whenever a
+worker died is given up in the end.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from ipse.engine import Ipse
 from ipse.errors import IpseError, StoreFailure
@@ -36,16 +38,20 @@ class Worker:
 
     Args:
         engine: Learns.
+        ended: Told how each job ended: `done` or `failed`.
     """
 
-    def __init__(self, engine: Ipse) -> None:
+    def __init__(self, engine: Ipse, ended: Callable[[str], None]) -> None:
         self._engine, self._jobs = engine, engine.store.jobs
+        self._ended = ended
         self._news, self._stop = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Put back what another worker left under way, and begin."""
-        self._jobs.put_back()
+        _, given_up = self._jobs.put_back()
+        for _ in range(given_up):
+            self._ended("failed")
         self._thread = threading.Thread(target=self._work, name="ipse-jobs", daemon=True)
         self._thread.start()
 
@@ -80,15 +86,19 @@ class Worker:
         try:
             kept = self._learn(job, self._teller(job))
         except _Stopped:
-            return
+            self._jobs.put_down(job)
         except IpseError as error:
-            self._jobs.end(job, error=str(error))
+            self._end(job, error=str(error))
         except Exception as error:  # one job that cannot be done must not end the others
             # Without the error's own words, for these may hold what people wrote.
             _LOG.error("job %s failed: %s", job.id, type(error).__name__)
-            self._jobs.end(job, error=f"something went wrong: {type(error).__name__}")
+            self._end(job, error=f"something went wrong: {type(error).__name__}")
         else:
-            self._jobs.end(job, len(kept))
+            self._end(job, len(kept))
+
+    def _end(self, job: StoredJob, states: int = 0, error: str = "") -> None:
+        if self._jobs.end(job, states, error):
+            self._ended("failed" if error else "done")
 
     def _learn(self, job: StoredJob, told: Told) -> list[SavedState]:
         if job.kind == "fit":

@@ -68,6 +68,7 @@ class Observed:
         self.under_way = Gauge(
             "ipse_answers_under_way", "Answers being written, in one batch.", registry=registry
         )
+        self._jobs = Counter("ipse_jobs_ended", "Jobs that ended.", ["status"], registry=registry)
         self._tracer = trace.get_tracer("ipse")
 
     def span(self, operation: str, model: str, sampling: Sampling) -> Span:
@@ -96,6 +97,14 @@ class Observed:
         """Count a request."""
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
+
+    def job(self, status: str) -> None:
+        """Count a job that ended.
+
+        Args:
+            status: How: `done` or `failed`.
+        """
+        self._jobs.labels(status).inc()
 
     def text(self) -> bytes:
         """Give all numbers as Prometheus reads them."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
+import warnings
 from collections.abc import Callable
 
 import uvicorn
@@ -11,11 +13,29 @@ import uvicorn
 from ipse.engine import Ipse
 from ipse.errors import UsageError
 from ipse.server.app import create_app
+from ipse.server.context import Served
 from ipse.server.guards import is_loopback
 from ipse.server.page import mount_page
 from ipse.settings import Settings
 
 __all__ = ["check_safe", "run"]
+
+
+_AFTER = 2
+"""Seconds after which what is told to end, and does not, is ended all the same."""
+
+
+class _Server(uvicorn.Server):
+    """A server that tells those who wait when it is about to end."""
+
+    def __init__(self, config: uvicorn.Config, served: Served) -> None:
+        uvicorn.Server.__init__(self, config)
+        self._served = served
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing in any more, and let what is under way end within the grace."""
+        self._served.waiting.end(self._served.settings.grace)
+        await uvicorn.Server.shutdown(self, sockets)
 
 
 def check_safe(engine: Ipse, settings: Settings) -> bool:
@@ -63,9 +83,9 @@ def run(engine: Ipse, settings: Settings, told: Callable[[str], None]) -> None:
         access_log=False,  # it would hold people's ids
         server_header=False,
         proxy_headers=False,  # nothing here depends on who is at the other end
-        timeout_graceful_shutdown=settings.grace,
+        timeout_graceful_shutdown=settings.grace + _AFTER,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, app.state.served)
     try:
         listening = config.bind_socket()
     except SystemExit as error:
@@ -79,6 +99,7 @@ def run(engine: Ipse, settings: Settings, told: Callable[[str], None]) -> None:
 
 
 def _configure_logs() -> None:
-    """Write what is logged to stderr."""
+    """Write what is logged to stderr, but not what libraries say of each other."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="nicegui")
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     logging.getLogger("ipse.server").setLevel(logging.INFO)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
@@ -21,7 +21,10 @@ from ipse.store.schema import is_text, micros, moment, owned
 from ipse.store.served import jobs
 from ipse.store.writes import note
 
-__all__ = ["Jobs", "StoredJob", "erase"]
+__all__ = ["ATTEMPTS", "Jobs", "StoredJob", "erase"]
+
+ATTEMPTS: Final = 5
+"""How often a job is begun by workers that then die, before it is given up: it may be the cause."""
 
 Status = Literal["queued", "running", "done", "failed"]
 
@@ -40,7 +43,7 @@ class StoredJob:
             known, `fit` learns from everybody who shares.
         methods: The composition that learns.
         status: Where it is.
-        attempts: How often it was begun.
+        attempts: How often it was begun, but for those who put it down in peace.
         share: How much of it is done, in [0, 1].
         doing: What is being done.
         error: Why it failed; "" where it did not.
@@ -168,11 +171,26 @@ class Jobs:
         values |= {"ended": micros(datetime.now(UTC)), "doing": ""}
         return self._move(job, values if error else {**values, "share": 1.0})
 
-    def put_back(self) -> int:
-        """Let what a worker that is gone left under way wait again; say how much that was."""
+    def put_down(self, job: StoredJob) -> bool:
+        """Let a job wait again, as if it had not been begun; give whether it was still wanted."""
+        return self._move(job, {"status": "queued", "attempts": job.attempts - 1, "doing": ""})
+
+    def put_back(self) -> tuple[int, int]:
+        """Let what a worker that is gone left under way wait again; what too many did, has failed.
+
+        Returns:
+            How many wait again, and how many are given up.
+        """
+        error = (
+            f"given up: each of the {ATTEMPTS} times it was begun, the server ended before it was "
+            "done. See the server's log, and ask again"
+        )
+        failed = {"status": "failed", "error": error, "ended": micros(datetime.now(UTC))}
+        left, often = jobs.c.status == "running", jobs.c.attempts >= ATTEMPTS
         with self._database.writing() as connection:
-            moved = update(jobs).where(jobs.c.status == "running").values(status="queued")
-            return connection.execute(moved).rowcount
+            given_up = connection.execute(update(jobs).where(left, often).values(**failed))
+            again = connection.execute(update(jobs).where(left).values(status="queued"))
+        return again.rowcount, given_up.rowcount
 
     def _move(self, job: StoredJob, values: Mapping[str, Any]) -> bool:
         mine = jobs.c.id == job.id, jobs.c.attempts == job.attempts, jobs.c.status == "running"

@@ -33,7 +33,7 @@ from ipse.backends.local.weights import EMBEDDED, content_hash, embedded_gguf, l
 from ipse.cache import Cache
 from ipse.errors import BackendFailure, InvalidPlan, UsageError, unknown
 from ipse.job import Job, Trained
-from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score
+from ipse.lm import FitSteering, Hidden, Inputs, Loader, Piece, Progress, Reply, Score, UnderWay
 from ipse.plan import Need, Plan
 
 __all__ = ["LocalBackend"]
@@ -85,7 +85,9 @@ class LocalBackend:
         self.limits = limits or Limits()
         self._notify = notify
         self._loader = loader
-        self._held: Cache[str, Mapping[str, NDArray[Any]]] = Cache(_weigh, _HELD)
+        self._held: Cache[str, Mapping[str, NDArray[Any]]] = Cache(
+            lambda arrays: sum(array.nbytes for array in arrays.values()), _HELD
+        )
         self._embedder_folder = Path(embedder) if embedder else None
         self._loading = RLock()
         self._places: dict[str, Place] = {}
@@ -224,6 +226,10 @@ class LocalBackend:
         """Keep the first `limit` tokens of a text by the language model's own tokenizer."""
         return self._language_model().cut(text, limit)
 
+    def under_way(self) -> UnderWay:
+        """Say what is under way in the step loop, and how much was read before."""
+        return self._loop.under_way([place.runner for place in list(self._places.values())])
+
     def _letters(
         self, requests: Sequence[Request], mailbox: Mailbox
     ) -> Iterator[tuple[Request, str | None]]:
@@ -290,8 +296,3 @@ class LocalBackend:
             if self._loaded_embedder is None:
                 self._loaded_embedder = load_embedder(self._embedder_folder)
             return self._loaded_embedder
-
-
-def _weigh(arrays: Mapping[str, NDArray[Any]]) -> int:
-    """Give how many bytes arrays take."""
-    return sum(array.nbytes for array in arrays.values())

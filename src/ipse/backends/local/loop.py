@@ -20,6 +20,7 @@ from ipse.backends.local.rows import Row
 from ipse.backends.local.runner import Runner
 from ipse.backends.local.threads import ThreadChoice
 from ipse.errors import BackendFailure, InvalidPlan, IpseError, UsageError
+from ipse.lm import UnderWay
 
 __all__ = ["Loop"]
 
@@ -79,6 +80,26 @@ class Loop:
             for request in requests:
                 request.cancelled = True
             self._changed.notify_all()
+
+    def under_way(self, runners: Sequence[Runner]) -> UnderWay:
+        """Say how much waits and runs.
+
+        Args:
+            runners: Those of every model, for what they found read before.
+
+        Returns:
+            The numbers.
+        """
+        with self._changed:
+            waiting = [each for each in self._waiting if each.state == "waiting"]
+            count = len(self._arrived) + len(waiting)
+        return UnderWay(
+            waiting=count,
+            rows=sum(len(request.rows) for request in self._running),
+            looked_up=sum(runner.looked_up for runner in runners),
+            found=sum(runner.found for runner in runners),
+            kept=sum(runner.beginnings.nbytes for runner in runners),
+        )
 
     def close(self) -> None:
         """End what is under way, and take nothing in any more."""

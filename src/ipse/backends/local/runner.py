@@ -51,6 +51,8 @@ class Runner:
     Attributes:
         network: The model.
         beginnings: What was read before.
+        looked_up: Tokens that were looked up there, ever.
+        found: Of those, the tokens that were not read again.
     """
 
     def __init__(self, network: Network, kept: int) -> None:
@@ -62,6 +64,7 @@ class Runner:
         """
         self.network = network
         self.beginnings = Beginnings(kept)
+        self.looked_up = self.found = 0
         self._token_bytes = token_bytes(network)
         self._tables: list[_Table] = []
         self._reading: list[Row] = []
@@ -184,6 +187,8 @@ class Runner:
         if set(row.chain[shared // BLOCK : shared // BLOCK + 1]) & underway:
             return False
         underway.update(row.chain)
+        self.looked_up += len(row.ids)
+        self.found += shared
         row.past = Past(self.network, len(row.ids))
         if found:
             row.past.begin_with(*found)

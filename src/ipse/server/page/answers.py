@@ -97,7 +97,16 @@ class AnswerCard:
         self._dots.set_visibility(True)
         self._stop.set_visibility(True)
         try:
-            pieces = await follow(begin, self._show, self._stopped)
+            with desk.watch(sampling) as span:
+
+                def show(text: str) -> None:
+                    if text:
+                        span.piece()
+                    self._show(text)
+
+                pieces = await follow(begin, show, self._stopped)
+                if pieces is not None and pieces.reply is not None:
+                    span.done([pieces.reply])
             if pieces is None:
                 self._say("Stopped. What is not whole is not kept.")
             else:
@@ -105,9 +114,9 @@ class AnswerCard:
                 if personal:
                     await self._explain(pieces, methods)
         finally:
-            self._dots.set_visibility(False)
-            self._stop.set_visibility(False)
-        self.settle()
+            self._rest()
+        if not self.box.is_deleted:
+            self.settle()
 
     def settle(self) -> None:
         """Show what the answer was made of, and what may be said of it."""
@@ -170,9 +179,16 @@ class AnswerCard:
         with telling():
             await edit(self._desk, self.answer, self._show)
 
+    def _rest(self) -> None:
+        """Show that it is not being written any more; whoever left the view sees it on return."""
+        if not self.box.is_deleted:
+            self._dots.set_visibility(False)
+            self._stop.set_visibility(False)
+
     def _show(self, text: str) -> None:
         self.answer.text = text
-        self._text.set_text(text)
+        if not self.box.is_deleted:
+            self._text.set_text(text)
 
     def _say(self, text: str) -> None:
         self._note.set_text(text)

@@ -16,6 +16,7 @@ from anyio import to_thread
 from ipse.engine import Ipse
 from ipse.errors import UsageError
 from ipse.plan import Sampling
+from ipse.server.observe import Span
 from ipse.server.page.conversation import Conversation
 
 __all__ = ["Desk"]
@@ -31,6 +32,8 @@ class Desk:
         engine: What answers.
         may: Says whom a request for a person is of: that person, or an error; the choke point.
         sampling: How tokens are drawn.
+        watch: Begins to watch an answer that is drawn so.
+        wake: Says that there is something to learn.
         bound: The one person this page is of; None where its owner acts for anyone.
         guest: Whether no key was needed.
         chosen: The person it shows; "" where none is chosen.
@@ -44,6 +47,8 @@ class Desk:
     engine: Ipse
     may: Callable[[str | None], str | None]
     sampling: Sampling
+    watch: Callable[[Sampling], Span]
+    wake: Callable[[], None]
     bound: str | None = None
     guest: bool = True
     chosen: str = ""

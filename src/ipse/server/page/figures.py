@@ -16,16 +16,28 @@ def figures(served: Served) -> list[tuple[str, str]]:
     Returns:
         Titles and numbers.
     """
-    found = served.observed.registry.get_sample_value
-    written = found("ipse_tokens_total", {"kind": "completion"}) or 0.0
-    read = found("ipse_tokens_total", {"kind": "prompt"}) or 0.0
-    count = found("ipse_first_token_seconds_count") or 0.0
-    waited = (found("ipse_first_token_seconds_sum") or 0.0) / count if count else 0.0
-    each, seconds = found("ipse_token_seconds_count"), found("ipse_token_seconds_sum")
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in served.observed.registry.collect()
+        for sample in family.samples
+    }
+    written = found.get(("ipse_tokens_total", "completion"), 0)
+    read = found.get(("ipse_tokens_total", "prompt"), 0)
+    count, waited = found["ipse_first_token_seconds_count",], found["ipse_first_token_seconds_sum",]
+    each, seconds = found["ipse_token_seconds_count",], found["ipse_token_seconds_sum",]
+    shown = [
+        ("Answers under way", f"{found['ipse_answers_under_way',]:.0f}"),
+        ("Tokens read", f"{read:,.0f}"),
+        ("Tokens written", f"{written:,.0f}"),
+        ("First token", f"{1000 * waited / count:,.0f} ms" if count else "none yet"),
+        ("Tokens a second, each", f"{each / seconds:,.1f}" if seconds else "none yet"),
+    ]
+    if ("ipse_queue",) not in found:
+        return shown  # the backend does not know
+    hit, miss = found["ipse_cache_tokens_total", "hit"], found["ipse_cache_tokens_total", "miss"]
     return [
-        ("API answers under way", f"{found('ipse_answers_under_way') or 0:.0f}"),
-        ("API tokens read", f"{read:,.0f}"),
-        ("API tokens written", f"{written:,.0f}"),
-        ("API first token", f"{1000 * waited:,.0f} ms"),
-        ("API tokens a second", f"{each / seconds:,.1f}" if each and seconds else "0"),
+        *shown,
+        ("Answers waiting", f"{found['ipse_queue',]:.0f}"),
+        ("Streams in the batch", f"{found['ipse_batch_rows',]:.0f}"),
+        ("Read before", f"{hit / (hit + miss):.0%}" if hit + miss else "none yet"),
     ]

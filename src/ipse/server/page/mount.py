@@ -86,6 +86,9 @@ async def _page(served: Served, sessions: Sessions, results: Sequence[Path]) -> 
         with telling():
             desk.choose(chosen)
     shell = Shell(desk)
+    await ui.context.client.connected()  # a busy server shows the frame at once, and fills it then
+    if ui.context.client.is_deleted:
+        return
     await shell.fill()
 
     async def drawn(draw: Callable[[], Awaitable[None]]) -> None:
@@ -115,6 +118,8 @@ def _desk(served: Served, sessions: Sessions, token: str, caller: Caller) -> Des
         engine=served.engine,
         may=may,
         sampling=Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature),
+        watch=partial(served.observed.span, "chat", settings.serve_as),
+        wake=served.worker.wake,
         bound=None if caller.acting else caller.subject,
         guest=caller == OPEN,
         chosen="" if caller.acting else caller.subject or "",

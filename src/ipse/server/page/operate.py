@@ -111,7 +111,7 @@ async def _jobs(desk: Desk, place: ui.element) -> None:
                 ui.label(job.error or job.doing or job.status).classes("ip-muted ip-gap")
                 ui.linear_progress(job.share, show_value=False).classes("ip-share")
         ui.button(
-            "Learn of everybody", icon="model_training", on_click=partial(_learn, desk)
+            "Learn of everybody", icon="model_training", on_click=partial(_learn, desk, None)
         ).props("flat no-caps")
 
 
@@ -120,4 +120,5 @@ async def _learn(desk: Desk, person: str | None) -> None:
     with telling():
         desk.may(person)
         await desk.call(desk.engine.store.jobs.add, person, "enroll", desk.engine.written)
+        desk.wake()
         say("It will be learned in the background", "positive")
