@@ -101,11 +101,13 @@ def serving(folder: str) -> Iterator[str]:
 async def together(ask: Ask, address: str, asks: int, rate: float) -> tuple[list[float], float]:
     """Let all clients ask; give the seconds of each answer, and of everything."""
     seconds: list[float] = []
+    ready = asyncio.Barrier(CLIENTS)
 
     async def one(number: int) -> None:
         chance = random.Random(number)
         async with httpx.AsyncClient(base_url=address, timeout=60) as client:
             await ask(client, number)  # the connection is open
+            await ready.wait()
             for turn in range(asks):
                 if rate:
                     await asyncio.sleep(chance.expovariate(rate / CLIENTS))

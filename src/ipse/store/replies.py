@@ -14,24 +14,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, func, select, true
 
 from ipse.errors import Conflict, UnknownReply
+from ipse.store import statements
 from ipse.store.records import revision_of
 from ipse.store.schema import (
-    IDS,
-    WHOSE,
     as_json,
     chunks,
     is_text,
@@ -40,12 +28,10 @@ from ipse.store.schema import (
     moment,
     origins,
     owned,
-    parents,
     records,
     sources,
 )
 from ipse.store.schema import replies as reply_table
-from ipse.store.schema import states as state_table
 from ipse.store.values import StoredReply
 
 __all__ = [
@@ -66,32 +52,6 @@ __all__ = [
 
 _WIDTH = 8
 """Bytes of a record's digest."""
-
-# What every answer runs is made once: to make a statement takes longer than to run it.
-_ENTER, _ENTER_ORIGIN, _ENTER_SOURCES = insert(reply_table), insert(origins), insert(sources)
-_ENTERED = select(origins.c.id).where(origins.c.id.in_(IDS))
-_READ = select(records.c.id).where(records.c.id.in_(IDS), owned(records, WHOSE))
-_TREE = select(state_table.c.id).where(state_table.c.id.in_(IDS)).cte("above", recursive=True)
-_ABOVE = select(
-    _TREE.union(select(parents.c.parent).join(_TREE, parents.c.state == _TREE.c[0])).c[0]
-)
-_FINISH = (
-    update(reply_table)
-    .where(reply_table.c.id == bindparam("reply"), reply_table.c.text.is_(None))
-    .values(text=bindparam("said"))
-)
-_OLDER = (
-    select(reply_table.c.id)
-    .where(owned(reply_table, WHOSE))
-    .order_by(reply_table.c.time.desc(), reply_table.c.id.desc())
-    .offset(bindparam("most"))
-)
-_REMOVE = delete(reply_table).where(reply_table.c.id.in_(IDS))
-_REMOVE_SOURCES = delete(sources).where(sources.c.reply.in_(IDS)).returning(sources.c.origin)
-_REMOVE_UNNAMED = delete(origins).where(
-    origins.c.id.in_(IDS),
-    origins.c.id.not_in(select(sources.c.origin).where(sources.c.origin.in_(IDS))),
-)
 
 
 def digest(record_id: str) -> bytes:
@@ -126,15 +86,15 @@ def enter(
 ) -> None:
     """Enter a reply with its origins, whose rows are there, and with what was read for it."""
     found = set(made_of)
-    connection.execute(_ENTER, _row(reply, text))
+    connection.execute(statements.ENTER, _row(reply, text))
     if reply.read:
         blob = b"".join(sorted(map(digest, reply.read)))
         own = {"id": reply.id, "user": reply.user, "records": blob}
-        connection.execute(_ENTER_ORIGIN, own)
+        connection.execute(statements.ENTER_ORIGIN, own)
         found.add(reply.id)
     for batch in chunks(sorted(found)):
         links = [{"reply": reply.id, "origin": name} for name in batch]
-        connection.execute(_ENTER_SOURCES, links)
+        connection.execute(statements.ENTER_SOURCES, links)
 
 
 def reach(connection: Connection, state_ids: Sequence[str]) -> list[str]:
@@ -149,7 +109,7 @@ def reach(connection: Connection, state_ids: Sequence[str]) -> list[str]:
     """
     if not state_ids:
         return []
-    ids = list(connection.scalars(_ABOVE, {"ids": state_ids}))
+    ids = list(connection.scalars(statements.ABOVE, {"ids": state_ids}))
     for name in set(ids) - entered(connection, ids):
         query = select(records.c.user, records.c.id)
         query = query.join(lineage, lineage.c.record == records.c.id)
@@ -161,7 +121,7 @@ def reach(connection: Connection, state_ids: Sequence[str]) -> list[str]:
             for user, each in digests.items()
         ]
         for batch in chunks(rows):
-            connection.execute(_ENTER_ORIGIN, batch)
+            connection.execute(statements.ENTER_ORIGIN, batch)
     return ids
 
 
@@ -169,7 +129,7 @@ def entered(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Give those of some origins that are there."""
     found: set[str] = set()
     for chunk in chunks(ids):
-        found.update(connection.scalars(_ENTERED, {"ids": chunk}))
+        found.update(connection.scalars(statements.ENTERED, {"ids": chunk}))
     return found
 
 
@@ -177,7 +137,7 @@ def finish(connection: Connection, reply_id: str, text: str) -> bool:
     """Keep the text of a reply; say whether it is still wanted."""
     if not is_text(text):
         return False
-    return connection.execute(_FINISH, {"reply": reply_id, "said": text}).rowcount == 1
+    return connection.execute(statements.FINISH, {"reply": reply_id, "said": text}).rowcount == 1
 
 
 def find(connection: Connection, reply_id: str, user_id: str) -> StoredReply:
@@ -225,16 +185,16 @@ def remove(connection: Connection, ids: Sequence[str]) -> int:
     """Remove replies, and the origins that no other reply names; say how many there were."""
     touched: set[str] = set()
     for chunk in chunks(ids):
-        touched.update(connection.scalars(_REMOVE_SOURCES, {"ids": chunk}))
-        connection.execute(_REMOVE, {"ids": chunk})
+        touched.update(connection.scalars(statements.REMOVE_SOURCES, {"ids": chunk}))
+        connection.execute(statements.REMOVE, {"ids": chunk})
     for chunk in chunks(sorted(touched)):
-        connection.execute(_REMOVE_UNNAMED, {"ids": chunk})
+        connection.execute(statements.REMOVE_UNNAMED, {"ids": chunk})
     return len(ids)
 
 
 def trim(connection: Connection, user_id: str, most: int) -> None:
     """Remove a person's replies but for the latest so many."""
-    older = connection.scalars(_OLDER, {"whose": user_id, "most": most})
+    older = connection.scalars(statements.OLDER, {"whose": user_id, "most": most})
     remove(connection, list(older))
 
 
@@ -261,7 +221,7 @@ def _absent(connection: Connection, reply: StoredReply, states: Collection[str])
     """Name a record or state that a reply needs and that is not there; "" where all is."""
     there: set[str] = set()
     for chunk in chunks(reply.read):
-        there.update(connection.scalars(_READ, {"whose": reply.user, "ids": chunk}))
+        there.update(connection.scalars(statements.READ, {"whose": reply.user, "ids": chunk}))
     for what, names, found in (("record", reply.read, there), ("state", reply.states, states)):
         if missing := [name for name in names if name not in found]:
             return f"{what} {missing[0]!r}"
