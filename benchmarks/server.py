@@ -9,6 +9,8 @@ clients then ask a server that does nothing but call the backend.
 
     added_ms_p50, _p99      an answer's time, less the median of the backend's own
     answer_ms_.., bare_..   what that is made of
+    cpu_ms, bare_cpu_ms     the server's own time at work for an answer, which depends less on what
+                            else the machine does: here, and with nothing but the backend
     write_ms_p50            one record over HTTP, durable in SQLite, of 50 clients alike
     closed_per_second       answers that 50 clients get who ask again at once, and its median time
     add_over_mem0           a durable add over HTTP, over `Memory.add(infer=False)`: medians
@@ -24,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -50,16 +53,18 @@ Ask = Callable[[httpx.AsyncClient, int], Awaitable[None]]
 
 def main() -> None:
     options = arguments(__doc__, mem0="the Python of an environment with mem0ai")
-    asks, count = (6, 30) if options.quick else (40, 300)
+    asks, count = (3, 30) if options.quick else (40, 300)
     with tempfile.TemporaryDirectory() as folder:
         known(Path(folder))
-        with serving(folder) as address:
+        with serving(folder) as (address, spent):
             answered, _ = asyncio.run(together(chat, address, asks, RATE))
-            wrote, _ = asyncio.run(together(write, address, max(2, asks // 4), RATE))
-            closed, took = asyncio.run(together(chat, address, max(2, asks // 4), 0))
+            worked = spent() / (CLIENTS * (1 + asks))
+            wrote, _ = asyncio.run(together(write, address, 1 + asks // 4, RATE))
+            closed, took = asyncio.run(together(chat, address, 1 + asks // 4, 0))
             others = over_mem0(address, options.mem0, count) if options.mem0 else {}
-    with serving("") as address:
+    with serving("") as (address, spent):
         alone, _ = asyncio.run(together(chat, address, asks, RATE))
+        bare = spent() / (CLIENTS * (1 + asks))
     added = [seconds - statistics.median(alone) for seconds in answered]
     figures = {
         "added_ms_p50": quantile(added, 0.5),
@@ -67,6 +72,8 @@ def main() -> None:
         "answer_ms_p50": quantile(answered, 0.5),
         "bare_ms_p50": quantile(alone, 0.5),
         "bare_ms_p99": quantile(alone, 0.99),
+        "cpu_ms": 1000 * worked,
+        "bare_cpu_ms": 1000 * bare,
         "write_ms_p50": quantile(wrote, 0.5),
         "closed_per_second": len(closed) / took,
         "closed_ms_p50": quantile(closed, 0.5),
@@ -87,14 +94,24 @@ def text_of(number: int) -> str:
 
 
 @contextmanager
-def serving(folder: str) -> Iterator[str]:
-    """Give the address of a server in a process of its own; "" is the backend alone."""
+def serving(folder: str) -> Iterator[tuple[str, Callable[[], float]]]:
+    """Give a server in a process of its own: where it is, and what it tells of its seconds at work.
+
+    Without a folder it is the backend alone.
+    """
     command = [sys.executable, str(Path(__file__).with_name("_served.py")), folder]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        address, stat = process.stdout.readline().strip(), Path(f"/proc/{process.pid}/stat")
+
+        def worked() -> float:
+            fields = stat.read_text("utf-8").rpartition(")")[2].split()
+            return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+        begun = worked()
+        yield address, lambda: worked() - begun
         process.terminate()
 
 
@@ -110,7 +127,7 @@ async def together(ask: Ask, address: str, asks: int, rate: float) -> tuple[list
             await ready.wait()
             for turn in range(asks):
                 if rate:
-                    await asyncio.sleep(chance.expovariate(rate / CLIENTS))
+                    await asyncio.sleep(chance.uniform(0, 2 * CLIENTS / rate))
                 begun = time.perf_counter()
                 await ask(client, CLIENTS + number * asks + turn)
                 seconds.append(time.perf_counter() - begun)
