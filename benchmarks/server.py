@@ -1,25 +1,37 @@
 """What the server adds: to an answer over calling the backend, and to a write.
 
-    python benchmarks/server.py [--quick] [--json]
+    python benchmarks/server.py [--quick] [--json] [--mem0 PYTHON]
 
-On loopback, with the echo backend and `bm25` over 1,000 records of one person. 50 clients are
-connected; each asks, reads the answer and asks again after a while, as people do, so that together
-they ask `--rate` times a second. What is added is the time of an answer less that of the backend
-alone. `closed_per_second` is what 50 clients get through that ask again at once.
+On loopback; the server is a process of its own, as its clients are. An echo is the backend, and
+`bm25` finds 6 of one person's 1,000 records for each answer. 50 clients are connected; each asks,
+reads the answer and asks again after a while, as people do: together 20 times a second. The same
+clients then ask a server that does nothing but call the backend.
 
-With the package `mem0ai` installed, the same texts are added and searched there: its own local
-store, inference switched off, the same embedder. Where it is not, those figures say so.
+    added_ms_p50, _p99      an answer's time, less the median of the backend's own
+    answer_ms_.., bare_..   what that is made of
+    cpu_ms, bare_cpu_ms     the server's own time at work for an answer, which depends less on what
+                            else the machine does: here, and with nothing but the backend
+    write_ms_p50            one record over HTTP, durable in SQLite, of 50 clients alike
+    closed_per_second       answers that 50 clients get who ask again at once, and its median time
+    add_over_mem0           a durable add over HTTP, over `Memory.add(infer=False)`: medians
+    search_over_mem0        the best 10 over HTTP, over `Memory.search`: medians
+    found_over_mem0         an add and the search that finds it, over the sum of both there: we
+                            embed when we search, mem0 when it adds
+
+With `--mem0`, the Python of an environment with mem0ai: its own local store, inference switched
+off, and its vectors from our server's `/v1/embeddings`, MiniLM's there as here.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
+import os
 import random
+import statistics
+import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -28,65 +40,96 @@ from typing import Any
 
 import httpx
 import numpy as np
-import uvicorn
+from _bench import arguments, report
+from _served import METHODS
 
 from ipse import Ipse, Record
 from ipse.backends.echo import EchoBackend
-from ipse.server import create_app
-from ipse.settings import Settings
 
-CLIENTS = 50
-RECORDS = 1000
+CLIENTS, RATE, RECORDS, WIDTH = 50, 20.0, 1000, 384
 WORDS = ("tea", "rain", "garden", "music", "train", "winter", "bread", "book", "river", "light")
-ABSENT = "not measured: mem0ai is not installed"
+Ask = Callable[[httpx.AsyncClient, int], Awaitable[None]]
 
 
-class Hashed:
-    """Unit vectors without a model: both stores get the same."""
+def main() -> None:
+    options = arguments(__doc__, mem0="the Python of an environment with mem0ai")
+    asks, count = (3, 30) if options.quick else (40, 300)
+    with tempfile.TemporaryDirectory() as folder:
+        known(Path(folder))
+        with serving(folder) as (address, spent):
+            answered, _ = asyncio.run(together(chat, address, asks, RATE))
+            worked = spent() / (CLIENTS * (1 + asks))
+            wrote, _ = asyncio.run(together(write, address, 1 + asks // 4, RATE))
+            closed, took = asyncio.run(together(chat, address, 1 + asks // 4, 0))
+            others = over_mem0(address, options.mem0, count) if options.mem0 else {}
+    with serving("") as (address, spent):
+        alone, _ = asyncio.run(together(chat, address, asks, RATE))
+        bare = spent() / (CLIENTS * (1 + asks))
+    added = [seconds - statistics.median(alone) for seconds in answered]
+    figures = {
+        "added_ms_p50": quantile(added, 0.5),
+        "added_ms_p99": quantile(added, 0.99),
+        "answer_ms_p50": quantile(answered, 0.5),
+        "bare_ms_p50": quantile(alone, 0.5),
+        "bare_ms_p99": quantile(alone, 0.99),
+        "cpu_ms": 1000 * worked,
+        "bare_cpu_ms": 1000 * bare,
+        "write_ms_p50": quantile(wrote, 0.5),
+        "closed_per_second": len(closed) / took,
+        "closed_ms_p50": quantile(closed, 0.5),
+        **others,
+    }
+    report("What the server adds", figures, options, ("ipse", "fastapi", "uvicorn"))
 
-    width = 384
 
-    def __call__(self, texts: list[str]) -> np.ndarray:
-        """Give (texts, width)."""
-        rows = [np.random.default_rng(abs(hash(text))).normal(size=self.width) for text in texts]
-        found = np.array(rows, np.float32)
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+def known(folder: Path) -> None:
+    """Let a person be known, and what there is to be learned of them be learned."""
+    with Ipse(folder / "ipse.db", EchoBackend(), methods=METHODS) as engine:
+        engine.add(Record(user="ada", kind="content", output=text_of(n)) for n in range(RECORDS))
+        engine.enroll("ada")
 
 
 def text_of(number: int) -> str:
-    chance = random.Random(number)
-    return " ".join(chance.choices(WORDS, k=20)) + f" {number}"
+    return " ".join(random.Random(number).choices(WORDS, k=20)) + f" {number}"
 
 
 @contextmanager
-def serving(engine: Ipse) -> Iterator[str]:
-    config = uvicorn.Config(create_app(engine, Settings(backend="echo")), port=0, log_config=None)
-    server, listening = uvicorn.Server(config), config.bind_socket()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listening.close()
+def serving(folder: str) -> Iterator[tuple[str, Callable[[], float]]]:
+    """Give a server in a process of its own: where it is, and what it tells of its seconds at work.
+
+    Without a folder it is the backend alone.
+    """
+    command = [sys.executable, str(Path(__file__).with_name("_served.py")), folder]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        address, stat = process.stdout.readline().strip(), Path(f"/proc/{process.pid}/stat")
+
+        def worked() -> float:
+            fields = stat.read_text("utf-8").rpartition(")")[2].split()
+            return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+        begun = worked()
+        yield address, lambda: worked() - begun
+        process.terminate()
 
 
-async def together(
-    ask: Callable[[httpx.AsyncClient, int], Awaitable[None]], address: str, asks: int, rate: float
-) -> tuple[list[float], float]:
+async def together(ask: Ask, address: str, asks: int, rate: float) -> tuple[list[float], float]:
     """Let all clients ask; give the seconds of each answer, and of everything."""
     seconds: list[float] = []
+    ready = asyncio.Barrier(CLIENTS)
 
     async def one(number: int) -> None:
         chance = random.Random(number)
         async with httpx.AsyncClient(base_url=address, timeout=60) as client:
             await ask(client, number)  # the connection is open
+            await ready.wait()
             for turn in range(asks):
                 if rate:
-                    await asyncio.sleep(chance.expovariate(rate / CLIENTS))
+                    await asyncio.sleep(chance.uniform(0, 2 * CLIENTS / rate))
                 begun = time.perf_counter()
-                await ask(client, number * asks + turn)
+                await ask(client, CLIENTS + number * asks + turn)
                 seconds.append(time.perf_counter() - begun)
 
     begun = time.perf_counter()
@@ -94,138 +137,62 @@ async def together(
     return seconds, time.perf_counter() - begun
 
 
-def quantile(seconds: list[float], share: float) -> float:
-    """Give a quantile in milliseconds."""
-    return round(1000 * float(np.quantile(seconds, share)), 2)
-
-
 async def chat(client: httpx.AsyncClient, number: int) -> None:
-    body = {"model": "ipse", "user": "ada", "messages": [asked(number)]}
+    turn = {"role": "user", "content": f"What of {text_of(number)[:40]}?"}
+    body = {"model": "ipse", "user": "ada", "messages": [turn]}
     (await client.post("/v1/chat/completions", json=body)).raise_for_status()
 
 
-def asked(number: int) -> dict[str, str]:
-    return {"role": "user", "content": f"What of {text_of(number)[:40]}?"}
+async def write(client: httpx.AsyncClient, number: int) -> None:
+    body = {"kind": "dialogue", "output": text_of(number)}
+    (await client.post("/v1/users/cleo/records", json=body)).raise_for_status()
 
 
-def backend_alone(engine: Ipse) -> float:
-    """Give the seconds that the backend itself takes for an answer, at the median."""
-    plan, seconds = engine.plan("ada", asked(1)["content"]), []
-    for _ in range(200):
-        begun = time.perf_counter()
-        engine.lm.generate([plan])
-        seconds.append(time.perf_counter() - begun)
-    return float(np.median(seconds))
-
-
-def writes(engine: Ipse, count: int) -> list[float]:
-    """Give the seconds of durable writes, one record each."""
-    seconds = []
-    for number in range(count):
-        begun = time.perf_counter()
-        engine.remember("bob", text_of(number))
-        seconds.append(time.perf_counter() - begun)
-    return seconds
-
-
-def searches(engine: Ipse, count: int) -> list[float]:
-    """Give the seconds of searches by vectors among one person's records."""
-    seconds = []
-    for number in range(count):
-        begun = time.perf_counter()
-        engine.plan("bob", text_of(number), methods="dense")
-        seconds.append(time.perf_counter() - begun)
-    return seconds
-
-
-def mem0(folder: str, embed: Hashed, count: int) -> tuple[list[float], list[float]] | None:
-    """Give the seconds of the same adds and searches there; None where it is not installed."""
-    try:
-        from langchain_core.embeddings import Embeddings
-        from mem0 import Memory
-    except ModuleNotFoundError:
-        return None
-
-    class Same(Embeddings):
-        def embed_documents(self, texts: list[str]) -> list[list[float]]:
-            return embed(texts).tolist()
-
-        def embed_query(self, text: str) -> list[float]:
-            return embed([text])[0].tolist()
-
-    store = {"path": f"{folder}/qdrant", "embedding_model_dims": embed.width, "on_disk": True}
-    memory = Memory.from_config(
-        {
-            "vector_store": {"provider": "qdrant", "config": store},
-            "embedder": {"provider": "langchain", "config": {"model": Same()}},
-            "llm": {"provider": "openai", "config": {"api_key": "none"}},
-            "history_db_path": f"{folder}/history.db",
-        }
+def over_mem0(address: str, python: str, count: int) -> dict[str, float]:
+    """Add and search as many times here and there; give our medians over theirs."""
+    texts = [text_of(number) for number in range(count)]
+    added, searched, found = ours(address, texts)
+    asked = {"address": f"{address}/v1", "width": WIDTH, "texts": texts, "queries": texts}
+    command = [python, str(Path(__file__).with_name("_mem0.py"))]
+    done = subprocess.run(
+        command, input=json.dumps(asked) + "\n", stdout=subprocess.PIPE, text=True, check=True
     )
-    added, searched = [], []
-    for number in range(count):
-        begun = time.perf_counter()
-        memory.add(text_of(number), user_id="bob", infer=False)
-        added.append(time.perf_counter() - begun)
-    for number in range(count):
-        begun = time.perf_counter()
-        memory.search(text_of(number), user_id="bob")
-        searched.append(time.perf_counter() - begun)
-    return added, searched
-
-
-def measure(quick: bool, rate: float) -> dict[str, Any]:
-    asks, count = (6, 30) if quick else (40, 300)
-    embed = Hashed()
-    with tempfile.TemporaryDirectory() as folder:
-        lm = EchoBackend(embed, "hashed")
-        with Ipse(Path(folder) / "ipse.db", lm, methods="bm25") as engine:
-            records = (
-                Record(user="ada", kind="content", output=text_of(n)) for n in range(RECORDS)
-            )
-            engine.add(records)
-            engine.ask("ada", "Tea?")  # what is learned once is learned
-            alone = backend_alone(engine)
-            with serving(engine) as address:
-                answered, _ = asyncio.run(together(chat, address, asks, rate))
-                closed, took = asyncio.run(together(chat, address, max(2, asks // 4), 0))
-            added = [seconds - alone for seconds in answered]
-            wrote = writes(engine, count)
-            engine.plan("bob", "Tea?", methods="dense")
-            searched = searches(engine, count)
-        theirs = mem0(folder, embed, count)
-    found: dict[str, Any] = {
-        "clients": CLIENTS,
-        "asked_per_second": rate,
-        "records": RECORDS,
-        "answers": len(added),
-        "added_ms_p50": quantile(added, 0.5),
-        "added_ms_p99": quantile(added, 0.99),
-        "closed_per_second": round(len(closed) / took, 1),
-        "closed_ms_p50": quantile(closed, 0.5),
-        "write_ms_p50": quantile(wrote, 0.5),
-        "search_ms_p50": quantile(searched, 0.5),
-        "add_over_mem0": ABSENT,
-        "search_over_mem0": ABSENT,
+    theirs = json.loads(done.stdout)
+    add, search = statistics.median(theirs["add"]), statistics.median(theirs["search"])
+    return {
+        "add_over_mem0": statistics.median(added) / add,
+        "search_over_mem0": statistics.median(searched) / search,
+        "found_over_mem0": statistics.median(found) / (add + search),
+        "mem0_add_ms_p50": 1000 * add,
+        "mem0_search_ms_p50": 1000 * search,
     }
-    if theirs is not None:
-        for name, ours, other in zip(("add", "search"), (wrote, searched), theirs, strict=True):
-            ratio = float(np.median(ours) / np.median(other))
-            found[f"{name}_over_mem0"] = round(ratio, 3)
-    return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few answers only")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--rate", type=float, default=20.0, help="questions a second, of everyone")
-    given = parser.parse_args()
-    found = measure(given.quick, given.rate)
-    if given.json:
-        sys.stdout.write(json.dumps(found) + "\n")
-    else:
-        sys.stdout.writelines(f"{name:20} {value}\n" for name, value in found.items())
+def ours(address: str, texts: list[str]) -> tuple[list[float], list[float], list[float]]:
+    """Give the seconds of adds, of searches, and of an add with the search after it."""
+    with httpx.Client(base_url=address, timeout=60) as client:
+
+        def post(path: str, **body: Any) -> float:
+            begun = time.perf_counter()
+            client.post(path, json=body).raise_for_status()
+            return time.perf_counter() - begun
+
+        def add(text: str) -> float:
+            return post("/v1/memories/", user_id="bob", infer=False, messages=text)
+
+        def search(text: str) -> float:
+            return post("/v2/memories/search/", filters={"user_id": "bob"}, query=text, top_k=10)
+
+        added = [add(text) for text in texts]
+        search(texts[0])  # all of them are learned of
+        searched = [search(text) for text in texts]
+        found = [add(f"{text} again") + search(text) for text in texts]
+    return added, searched, found
+
+
+def quantile(seconds: list[float], share: float) -> float:
+    """Give a quantile in milliseconds."""
+    return 1000 * float(np.quantile(seconds, share))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ import json
 import shutil
 import zipfile
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from ipse.errors import Conflict, InvalidFile, UnknownReply
 from ipse.store import StoredReply
@@ -264,3 +266,17 @@ def test_a_reply_id_taken_by_another_person_is_a_conflict(store, other, tmp_path
     other.begin_reply(replace(store.reply("ada-0", "ada"), user="bob"))
     with pytest.raises(Conflict, match="'ada-0' is taken"):
         other.import_user(tmp_path / "ada.zip")
+
+
+def test_keeping_one_more_reply_takes_a_dozen_statements(store):
+    store.add([record(number) for number in range(6)])
+    read = tuple(record(number).id for number in range(6))
+    for name in ("one", "two"):
+        store.begin_reply(StoredReply(name, "ada", START, "Why?", evidence=read), most=1)
+    run = []
+    event.listen(store._database._engine, "before_cursor_execute", lambda *said: run.append(said))
+    reply = StoredReply("three", "ada", START + timedelta(days=1), "Why?", evidence=read)
+    store.begin_reply(reply, most=1)
+    assert store.finish_reply("three", "Because.")
+    assert [each.id for each in store.replies("ada")] == ["three"]
+    assert len(run) <= 12

@@ -8,7 +8,7 @@ profile+bm25:k=4            two, composed
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
 
 from ipse.errors import UsageError, unknown
@@ -138,6 +138,7 @@ def known_methods() -> dict[str, type[Method]]:
     return {**found, **METHODS}
 
 
+@lru_cache(maxsize=1024)  # every request names its methods, and there are few
 def parse(text: str) -> tuple[Method, ...]:
     """Read a composition.
 

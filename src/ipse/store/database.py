@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SQLite
+from sqlite3 import Error as SQLiteError
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
@@ -123,9 +125,10 @@ class Database:
                 connection.execution_options(ipse_begin=begin)
                 with connection.begin():
                     yield connection
-        except DBAPIError as error:
+        except (DBAPIError, SQLiteError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
             raise StoreFailure(
-                f"the store {self.path} did not answer: {error.orig}. If another process holds it, "
+                f"the store {self.path} did not answer: {cause}. If another process holds it, "
                 "wait and try again; otherwise check the file with: "
                 f"sqlite3 {self.path} 'PRAGMA integrity_check'"
             ) from error
@@ -193,8 +196,10 @@ def _wait_at_most(connection: Connection, patience: float) -> None:
 
 
 def _begin(connection: Connection) -> None:
+    # By the driver itself: every answer begins some transactions, and these hold no parameters.
+    driver: Any = connection.connection.dbapi_connection
     for statement in connection.get_execution_options().get("ipse_begin", ("BEGIN",)):
-        connection.exec_driver_sql(statement)
+        driver.execute(statement).close()
 
 
 def _version(connection: Connection) -> str | None:

@@ -15,7 +15,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Row, exists, insert, select, update
+from sqlalchemy import Row, bindparam, exists, insert, select, update
 
 from ipse.errors import Conflict, Unknown, UsageError
 from ipse.records import Record
@@ -26,6 +26,8 @@ from ipse.store.schema import keys as table
 __all__ = ["Key", "Keys"]
 
 _KEY = re.compile(r"ipse-([0-9a-f]{12})-[A-Za-z0-9_-]{43}")
+_NAMED = select(table).where(table.c.id == bindparam("name"))
+_ANY = select(exists().where(table.c.id.is_not(None)))
 _NOBODY = "0" * 64  # what the hash of a key that is not there is compared with
 
 
@@ -96,14 +98,14 @@ class Keys:
         match = _KEY.fullmatch(text)
         name = match[1] if match else ""
         with self.database.reading() as connection:
-            row = connection.execute(select(table).where(table.c.id == name)).first()
+            row = connection.execute(_NAMED, {"name": name}).first()
         right = hmac.compare_digest(_digest(text), row.digest if row else _NOBODY)
         return _key(row) if row and right and row.revoked is None else None
 
     def any(self) -> bool:
         """Say whether there is a key, be it a revoked one: who made one wants it asked for."""
         with self.database.reading() as connection:
-            return bool(connection.scalar(select(exists().where(table.c.id.is_not(None)))))
+            return bool(connection.scalar(_ANY))
 
     def list(self, subject: str | None = None) -> list[Key]:
         """List the keys, the oldest first.

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from ipse.errors import Conflict, UnknownRecord, UnknownUser, UsageError
 from ipse.records import Kind, Record, Use, User
 from ipse.store.schema import (
+    WHOSE,
     as_json,
     chunks,
     forgotten,
@@ -52,6 +53,7 @@ __all__ = [
 ]
 
 _MOST = 2**31 - 1  # items of a list
+_REVISION = select(users.c.revision).where(owned(users, WHOSE))
 _NUMBERS = range(-(2**63), 2**63)  # what a column of whole numbers holds
 
 
@@ -176,8 +178,9 @@ def count_records(connection: Connection) -> int:
 
 def revision_of(connection: Connection, user_id: str) -> int:
     """Give the revision of a person's records: it grows with every change, 0 is nobody."""
-    query = select(users.c.revision).where(owned(users, user_id))
-    return connection.execute(query).scalar() or 0
+    if not is_text(user_id):
+        return 0
+    return connection.execute(_REVISION, {"whose": user_id}).scalar() or 0
 
 
 def touch(connection: Connection, changes: Mapping[str, int]) -> None:

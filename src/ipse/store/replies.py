@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select, true
 
 from ipse.errors import Conflict, UnknownReply
+from ipse.store import statements
 from ipse.store.records import revision_of
 from ipse.store.schema import (
     as_json,
@@ -27,12 +28,10 @@ from ipse.store.schema import (
     moment,
     origins,
     owned,
-    parents,
     records,
     sources,
 )
 from ipse.store.schema import replies as reply_table
-from ipse.store.schema import states as state_table
 from ipse.store.values import StoredReply
 
 __all__ = [
@@ -72,9 +71,9 @@ def begin(connection: Connection, reply: StoredReply, after: Sequence[str], most
     before = [find(connection, name, reply.user) for name in after]
     read = tuple(dict.fromkeys(name for each in before for name in each.read))
     reply = StoredReply(**{**vars(reply), "earlier": read})
-    if missing := _absent(connection, reply):
-        raise Conflict(f"what this reply is made of is gone: {missing}. Ask again")
     found = set(reach(connection, reply.states))
+    if missing := _absent(connection, reply, found):
+        raise Conflict(f"what this reply is made of is gone: {missing}. Ask again")
     for each in before:
         query = select(sources.c.origin).where(sources.c.reply == each.id)
         found.update(connection.scalars(query))
@@ -87,15 +86,15 @@ def enter(
 ) -> None:
     """Enter a reply with its origins, whose rows are there, and with what was read for it."""
     found = set(made_of)
-    connection.execute(insert(reply_table).values(_row(reply, text)))
+    connection.execute(statements.ENTER, _row(reply, text))
     if reply.read:
         blob = b"".join(sorted(map(digest, reply.read)))
         own = {"id": reply.id, "user": reply.user, "records": blob}
-        connection.execute(insert(origins).values(own))
+        connection.execute(statements.ENTER_ORIGIN, own)
         found.add(reply.id)
     for batch in chunks(sorted(found)):
         links = [{"reply": reply.id, "origin": name} for name in batch]
-        connection.execute(insert(sources), links)
+        connection.execute(statements.ENTER_SOURCES, links)
 
 
 def reach(connection: Connection, state_ids: Sequence[str]) -> list[str]:
@@ -108,10 +107,9 @@ def reach(connection: Connection, state_ids: Sequence[str]) -> list[str]:
     Returns:
         The origins' ids.
     """
-    tree = select(state_table.c.id).where(state_table.c.id.in_(state_ids))
-    above = tree.cte("above", recursive=True)
-    above = above.union(select(parents.c.parent).join(above, parents.c.state == above.c[0]))
-    ids = list(connection.scalars(select(above.c[0])))
+    if not state_ids:
+        return []
+    ids = list(connection.scalars(statements.ABOVE, {"ids": state_ids}))
     for name in set(ids) - entered(connection, ids):
         query = select(records.c.user, records.c.id)
         query = query.join(lineage, lineage.c.record == records.c.id)
@@ -123,7 +121,7 @@ def reach(connection: Connection, state_ids: Sequence[str]) -> list[str]:
             for user, each in digests.items()
         ]
         for batch in chunks(rows):
-            connection.execute(insert(origins), batch)
+            connection.execute(statements.ENTER_ORIGIN, batch)
     return ids
 
 
@@ -131,16 +129,15 @@ def entered(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Give those of some origins that are there."""
     found: set[str] = set()
     for chunk in chunks(ids):
-        found.update(connection.scalars(select(origins.c.id).where(origins.c.id.in_(chunk))))
+        found.update(connection.scalars(statements.ENTERED, {"ids": chunk}))
     return found
 
 
 def finish(connection: Connection, reply_id: str, text: str) -> bool:
     """Keep the text of a reply; say whether it is still wanted."""
-    mine = reply_table.c.id == reply_id, reply_table.c.text.is_(None)
     if not is_text(text):
         return False
-    return connection.execute(update(reply_table).where(*mine).values(text=text)).rowcount == 1
+    return connection.execute(statements.FINISH, {"reply": reply_id, "said": text}).rowcount == 1
 
 
 def find(connection: Connection, reply_id: str, user_id: str) -> StoredReply:
@@ -188,22 +185,17 @@ def remove(connection: Connection, ids: Sequence[str]) -> int:
     """Remove replies, and the origins that no other reply names; say how many there were."""
     touched: set[str] = set()
     for chunk in chunks(ids):
-        mine = sources.c.reply.in_(chunk)
-        touched.update(connection.scalars(select(sources.c.origin).where(mine)))
-        connection.execute(delete(sources).where(mine))
-        connection.execute(delete(reply_table).where(reply_table.c.id.in_(chunk)))
+        touched.update(connection.scalars(statements.REMOVE_SOURCES, {"ids": chunk}))
+        connection.execute(statements.REMOVE, {"ids": chunk})
     for chunk in chunks(sorted(touched)):
-        named = select(sources.c.origin).where(sources.c.origin.in_(chunk))
-        unnamed = origins.c.id.in_(chunk), origins.c.id.not_in(named)
-        connection.execute(delete(origins).where(*unnamed))
+        connection.execute(statements.REMOVE_UNNAMED, {"ids": chunk})
     return len(ids)
 
 
 def trim(connection: Connection, user_id: str, most: int) -> None:
     """Remove a person's replies but for the latest so many."""
-    query = select(reply_table.c.id).where(owned(reply_table, user_id))
-    newest = query.order_by(reply_table.c.time.desc(), reply_table.c.id.desc())
-    remove(connection, list(connection.scalars(newest.offset(most))))
+    older = connection.scalars(statements.OLDER, {"whose": user_id, "most": most})
+    remove(connection, list(older))
 
 
 def own_digests(connection: Connection, reply: StoredReply) -> dict[str, tuple[bytes, bool]]:
@@ -225,17 +217,13 @@ def own_digests(connection: Connection, reply: StoredReply) -> dict[str, tuple[b
     return found
 
 
-def _absent(connection: Connection, reply: StoredReply) -> str:
+def _absent(connection: Connection, reply: StoredReply, states: Collection[str]) -> str:
     """Name a record or state that a reply needs and that is not there; "" where all is."""
-    for what, table, names, mine in (
-        ("record", records, reply.read, owned(records, reply.user)),
-        ("state", state_table, reply.states, true()),
-    ):
-        there: set[str] = set()
-        for chunk in chunks(names):
-            query = select(table.c.id).where(table.c.id.in_(chunk), mine)
-            there.update(connection.scalars(query))
-        if missing := [name for name in names if name not in there]:
+    there: set[str] = set()
+    for chunk in chunks(reply.read):
+        there.update(connection.scalars(statements.READ, {"whose": reply.user, "ids": chunk}))
+    for what, names, found in (("record", reply.read, there), ("state", reply.states, states)):
+        if missing := [name for name in names if name not in found]:
             return f"{what} {missing[0]!r}"
     return ""
 

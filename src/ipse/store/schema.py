@@ -22,10 +22,11 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     Column,
     ColumnElement,
@@ -37,13 +38,16 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     false,
 )
 
 from ipse.errors import UsageError
 
 __all__ = [
+    "IDS",
     "VERSION",
+    "WHOSE",
     "Name",
     "as_json",
     "chunks",
@@ -207,12 +211,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CHUNK = 1000  # names in one IN (...): far below every database's limit on parameters
 
+WHOSE: BindParameter[str] = bindparam("whose", type_=Text)
+"""Stands for the person in a query that is made once."""
+
+IDS: BindParameter[Any] = bindparam("ids", expanding=True, type_=Text)
+"""Stands for a list of names in one, of at most a chunk."""
+
 T = TypeVar("T")
 
 
-def owned(table: Table, user_id: str) -> ColumnElement[bool]:
-    """Say which rows are one person's: no query reads or writes a person's rows without it."""
-    if not is_text(user_id):
+def owned(table: Table, user_id: str | BindParameter[str]) -> ColumnElement[bool]:
+    """Say which rows are one person's: no query reads or writes a person's rows without it.
+
+    A query that every answer needs is made once, with `WHOSE` for the person: to make one takes
+    longer than to run it. Who runs it hands it a text (`is_text`).
+    """
+    if isinstance(user_id, str) and not is_text(user_id):
         return false()
     return (table.c.id if table is users else table.c.user) == user_id
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, exists, func, insert, select
+from sqlalchemy import Connection, Row, Table, bindparam, delete, exists, func, insert, select
 from sqlalchemy.sql import ColumnElement
 
 from ipse.errors import Unknown, UsageError
@@ -48,6 +48,9 @@ __all__ = [
     "state_row",
     "summaries",
 ]
+
+
+_CURRENT = select(state_table).where(state_table.c.slot == bindparam("slot"))
 
 
 def slot_of(key: StateKey) -> str:
@@ -112,7 +115,7 @@ def insert_state(connection: Connection, saved: SavedState, slot: str | None) ->
 
 def current(connection: Connection, slot: str) -> Row[Any] | None:
     """Give the row of the current state of a key."""
-    return connection.execute(select(state_table).where(state_table.c.slot == slot)).one_or_none()
+    return connection.execute(_CURRENT, {"slot": slot}).one_or_none()
 
 
 def find(connection: Connection, state_id: str) -> Row[Any]:
