@@ -154,7 +154,7 @@ def test_killed_five_times_it_ends_with_the_very_same_results(folder, root, tmp_
     draw = random.Random(0)
     home = Path(__file__).parents[2]
     command = [sys.executable, "-c", _KILLED, str(root), str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(home)}
+    environment = {**os.environ, "PYTHONPATH": f"{home / 'src'}{os.pathsep}{home}"}
 
     def started():
         child = subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.PIPE)
