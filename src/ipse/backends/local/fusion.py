@@ -275,7 +275,7 @@ def _check(fusion: Fusion, weights: Sequence[float]) -> None:
     for name, value in fusion.settings:
         if name == _DIVISORS.get(fusion.kind) and value <= 0:
             raise InvalidPlan(f"{name} of {fusion} must be above 0")
-        if name == "top" and value not in range(1 << 31):
+        if name == "top" and not (value >= 0 and float(value).is_integer()):
             raise InvalidPlan(f"top of {fusion} must be a whole number from 0 on")
 
 
