@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runs.results_pages import Found, drawn, estimated, interval
+from runs.results_pages import Found, drawn, estimated, interval, part_where
 
 from ipse.evaluation.curves import curves
 from ipse.evaluation.metrics import METRICS
@@ -17,7 +17,7 @@ def objective_page(found: Found) -> str:
     """Write the page; parts that were not measured yet are left out."""
     page = ["# Objectives", "", _LEAD]
     if "pairs" in found:
-        page += ["", "## Own words or another's", "", _where(found, "pairs"), "", _PAIRS]
+        page += ["", "## Own words or another's", "", part_where(found, "pairs"), "", _PAIRS]
         for table in found["pairs"]["tables"]:
             page += ["", *_pairs(table)]
     if "rewards" in found:
@@ -35,15 +35,6 @@ def tradeoff_plot(found: Found) -> str:
     }
     said = "standard deviations over the model"
     return curves(points, f"`{first}`, {said}", f"`{second}`, {said}")
-
-
-def _where(found: Found, part: str) -> str:
-    one = found[part]
-    versions = ", ".join(f"{name} {there}" for name, there in one["versions"].items())
-    return (
-        f"`{found['command']} --only {part}`, {found['date']}, {one['minutes']:.0f} minutes, "
-        f"commit {one['commit']}, {one['hardware']}, {versions}."
-    )
 
 
 def _pairs(table: Mapping[str, Any]) -> list[str]:
@@ -94,7 +85,7 @@ def _rewards(found: Found) -> list[str]:
     return [
         f"## Two objectives that compete: `{first}` and `{second}`",
         "",
-        _where(found, "rewards"),
+        part_where(found, "rewards"),
         "",
         f"{one['prompts']} held-out prompts, {one['answers']} answers each; recipe "
         f"`{one['recipe']}`. {_REWARDS}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runs.results_pages import Found, drawn, estimated
+from runs.results_pages import Found, drawn, estimated, part_where
 
 from ipse.evaluation.curves import lines
 
@@ -32,7 +32,7 @@ def preference_page(found: Found) -> str:
     page = ["# Rewards learned from pairs", "", _LEAD]
     for part, title in _CURVES.items():
         if part in found:
-            page += ["", f"## {title}", "", _where(found, part), "", *_curve(found, part)]
+            page += ["", f"## {title}", "", part_where(found, part), "", *_curve(found, part)]
     if "asking" in found:
         page += ["", *_asking(found)]
     if "simulated" in found:
@@ -88,15 +88,6 @@ def preference_results(found: Found, name: str) -> str:
 
 
 _TITLES = ("accuracy", "over everyone's reward", "over another's answers")
-
-
-def _where(found: Found, part: str) -> str:
-    one = found[part]
-    versions = ", ".join(f"{name} {there}" for name, there in one["versions"].items())
-    return (
-        f"`{found['command']} --only {part}`, {one['date']}, {one['minutes']:.0f} minutes, "
-        f"commit {one['commit']}, {one['hardware']}, {versions}."
-    )
 
 
 def _curve(found: Found, part: str) -> list[str]:
@@ -190,7 +181,7 @@ def _asking(found: Found) -> list[str]:
     return [
         "## What to ask about: films",
         "",
-        _where(found, "asking"),
+        part_where(found, "asking"),
         "",
         f"{last['people']:.0f} people; any of their earlier answers may be asked for. {verdict}",
         "",
@@ -213,7 +204,7 @@ def _simulated(found: Found) -> list[str]:
     return [
         "## Made-up people: regret by questions",
         "",
-        _where(found, "simulated"),
+        part_where(found, "simulated"),
         "",
         _REGRET.format(people=one["people"], attributes=one["attributes"]),
         "",

@@ -80,6 +80,14 @@ def where(header: Mapping[str, Any], date: str) -> str:
     return f"{date}, commit {header['commit']}, {header['hardware']}, {versions}"
 
 
+def part_where(found: Mapping[str, Any], part: str) -> str:
+    """Say how one part of a run was made, when, and on what."""
+    one = found[part]
+    date = one.get("date", found.get("date"))
+    command = f"`{found['command']} --only {part}`"
+    return f"{command}, {one['minutes']:.0f} minutes, {where(one, date)}."
+
+
 def grid_page(found: Found) -> str:
     """Write the page of the standard grid."""
     lines = [

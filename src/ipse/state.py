@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ipse.errors import InvalidPlan
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -44,6 +46,13 @@ class State:
     def nbytes(self) -> int:
         """The size of the arrays, in bytes."""
         return sum(array.nbytes for array in self.arrays.values())
+
+    @property
+    def kept_name(self) -> str:
+        """The name of the arrays, for plans and other states; `InvalidPlan` where not kept yet."""
+        if self.artifact is None:
+            raise InvalidPlan("the store names what was learned: keep the state before it is used")
+        return self.artifact
 
 
 @dataclass(frozen=True)

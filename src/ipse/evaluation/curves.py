@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ipse.evaluation.drawing import COLORS, INK, figure, svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["bands", "curves", "lines"]
 
@@ -29,10 +33,7 @@ def bands(found: Mapping[str, Sequence[tuple[float, float, float]]], x: str, y: 
             axes.fill_between(steps, low, high, color=color, alpha=0.12, linewidth=0)
             axes.plot(steps, means, color=color, label=name, gid=name, linewidth=1.8)
         axes.set_ylim(bottom=0)
-        axes.set_xlabel(x)
-        axes.set_ylabel(y)
-        axes.legend(frameon=False, fontsize=9.5)
-        return svg(drawn)
+        return _titled(drawn, x, y)
 
 
 def lines(found: Mapping[str, Sequence[tuple[float, float, float, float]]], x: str, y: str) -> str:
@@ -60,10 +61,7 @@ def lines(found: Mapping[str, Sequence[tuple[float, float, float, float]]], x: s
         axes.set_xscale("log")
         axes.set_xticks(places, [f"{place:g}" for place in places])
         axes.minorticks_off()
-        axes.set_xlabel(x)
-        axes.set_ylabel(y)
-        axes.legend(frameon=False, fontsize=9.5)
-        return svg(drawn)
+        return _titled(drawn, x, y)
 
 
 def curves(found: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
@@ -84,7 +82,13 @@ def curves(found: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -
             across, up = zip(*points, strict=True)
             marker, size = ("*", 13) if len(points) == 1 else ("o", 5)
             axes.plot(across, up, marker=marker, markersize=size, color=color, label=name)
-        axes.set_xlabel(x)
-        axes.set_ylabel(y)
-        axes.legend(frameon=False, fontsize=9.5)
-        return svg(drawn)
+        return _titled(drawn, x, y)
+
+
+def _titled(drawn: Figure, x: str, y: str) -> str:
+    """Say what is across and what is up, add the legend, and give the SVG."""
+    (axes,) = drawn.axes
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.legend(frameon=False, fontsize=9.5)
+    return svg(drawn)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipse.errors import InvalidPlan, unknown
+from ipse.errors import unknown
 from ipse.job import MODULES, Example, Job, Module, Trained
 from ipse.lm import Train
 from ipse.methods.base import Steps
@@ -157,11 +157,7 @@ def pointing(shared: State | None) -> State | None:
     Raises:
         InvalidPlan: If it is not kept yet, and so has no name.
     """
-    if shared is None:
-        return None
-    if shared.artifact is None:
-        raise InvalidPlan("weights are named by the store: keep the state before it is enrolled in")
-    return State(facts={"adapter": shared.artifact})
+    return None if shared is None else State(facts={"adapter": shared.kept_name})
 
 
 def half(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

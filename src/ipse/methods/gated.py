@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from typing import TypeVar
 
-from ipse.errors import InvalidPlan
 from ipse.methods.examples import adapted, retrieved
 from ipse.methods.gate import untested
 from ipse.methods.shared_adapter import SharedAdapter
@@ -81,6 +80,4 @@ def served(plan: Plan, user: User, state: State, retrieve: int, rival: int) -> P
     if serves != "adapter":
         plan = retrieved(plan, user, rival if serves == "retrieval" else 0)
         return adapted(plan, *below)
-    if state.artifact is None:
-        raise InvalidPlan("weights are named by the store: keep the state before it is applied")
-    return adapted(retrieved(plan, user, retrieve), *below, Adapter(state.artifact))
+    return adapted(retrieved(plan, user, retrieve), *below, Adapter(state.kept_name))

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ipse.errors import InvalidPlan
 from ipse.job import Example, Job, Schedule
 from ipse.job import Hypernetwork as Network
 from ipse.lm import Hold
@@ -123,11 +122,7 @@ class Hypernetwork(Method):
     def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
         """Attach the weights."""
         del user
-        if state is None:
-            return plan
-        if state.artifact is None:
-            raise InvalidPlan("weights are named by the store: keep the state before it is applied")
-        return adapted(plan, Adapter(state.artifact))
+        return plan if state is None else adapted(plan, Adapter(state.kept_name))
 
 
 def line(vectors: NDArray[Any], centre: NDArray[Any]) -> NDArray[np.float32]:

@@ -6,122 +6,119 @@ everyone's, which is read when answers are rewarded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ipse.errors import InvalidPlan
 from ipse.lm import Kept
-from ipse.methods.base import Steps
+from ipse.methods.base import Base, Level, Method, Rewards, Steps
 from ipse.methods.features import described, scale, scaled
+from ipse.plan import Plan
 from ipse.preferences import Pair, pairs, rated
 from ipse.records import Record, User
 from ipse.rewards import Arrays, Compared, Learner
 from ipse.state import State
 
-__all__ = ["compared", "enrolled", "fitted", "judged", "rewarded", "shared_name"]
+__all__ = ["LearnedReward", "compared", "judged", "learner_of"]
+
+L = TypeVar("L")
 
 
-def fitted(
-    learner: Learner, people: Iterable[User], most: int, count: int, features: str
-) -> Steps[State | None]:
-    """Learn everyone's part.
+@dataclass(frozen=True)
+class LearnedReward(Method):
+    """Reward answers by what a learner found; each such method says which learner.
 
-    Args:
-        learner: What learns.
-        people: Views that hold only what their owners allow to be shared.
-        most: How many people: the first who told a preference.
-        count: How many pairs of each: the latest.
-        features: What texts are described by.
+    It changes no plan: it has a say where several answers are drawn.
 
-    Returns:
-        The state; None where nobody told anything.
+    Attributes:
+        features: What texts are described by: `attributes`, `embedding` or both.
+        people: How many people it is learned from: the first who told a preference.
+        most: How many pairs of each: the latest.
     """
-    told: list[list[Pair]] = []
-    lineage: list[str] = []
-    for user in people:
-        if len(told) == most:
-            break
-        if own := pairs(user, ties=True)[-count:]:
-            told.append(own)
-            lineage += [record.id for record in judged(user)]
-    if not told:
-        return None
-    every = [pair for own in told for pair in own]
-    found = yield from _measured(features, every)
-    given = scale(features, np.concatenate([found.chosen, found.rejected]))
-    ends = np.cumsum([0, *map(len, told)]).tolist()
-    near = _scaled(given, found)
-    each = [near.some(slice(*both)) for both in pairwise(ends)]
-    facts = {"people": len(told), "pairs": len(every)}
-    return State(facts, {**given, **learner.fit(each)}, tuple(lineage))
+
+    level: ClassVar[Level] = "objective"
+    base: ClassVar[Base] = "embedder"
+    shared: ClassVar[bool] = True
+
+    features: str = "attributes embedding"
+    people: int = 1000
+    most: int = 200
+
+    @property
+    @abstractmethod
+    def learner(self) -> Learner:
+        """What learns, by this method's settings."""
+
+    def said(self, own: Arrays) -> Mapping[str, Any]:
+        """Say more of what was learned of a person, as facts of their state; by default nothing.
+
+        Args:
+            own: What was learned.
+
+        Returns:
+            The facts.
+        """
+        del own
+        return {}
+
+    def fit(self, people: Iterable[User]) -> Steps[State | None]:
+        """Learn everyone's part of those who share; nothing where nobody told anything."""
+        told: list[list[Pair]] = []
+        lineage: list[str] = []
+        for user in people:
+            if len(told) == self.people:
+                break
+            if own := pairs(user, ties=True)[-self.most :]:
+                told.append(own)
+                lineage += [record.id for record in judged(user)]
+        if not told:
+            return None
+        every = [pair for own in told for pair in own]
+        found = yield from _measured(self.features, every)
+        given = scale(self.features, np.concatenate([found.chosen, found.rejected]))
+        ends = np.cumsum([0, *map(len, told)]).tolist()
+        near = _scaled(given, found)
+        each = [near.some(slice(*both)) for both in pairwise(ends)]
+        facts = {"people": len(told), "pairs": len(every)}
+        return State(facts, {**given, **self.learner.fit(each)}, tuple(lineage))
+
+    def enroll(self, user: User, shared: State | None) -> Steps[State | None]:
+        """Learn a person's part; who told nothing has the population's."""
+        if shared is None:
+            return None
+        name, told = shared.kept_name, pairs(user, ties=True)
+        own = yield from compared(self.features, told, shared.arrays)
+        learned = self.learner.infer(shared.arrays, own)
+        facts = {"shared": name, "pairs": len(told), **self.said(learned)}
+        return State(facts, learned, tuple(record.id for record in judged(user)))
+
+    def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
+        """Leave the plan as it is."""
+        del user, state
+        return plan
+
+    def rewards(self, plan: Plan, texts: Sequence[str], user: User, state: State | None) -> Rewards:
+        """Say how much the person likes each answer, in logits; None of whom nothing is known."""
+        del user
+        return None if state is None else self._rewards(plan.main.question, texts, state)
+
+    def _rewards(self, question: str, texts: Sequence[str], state: State) -> Steps[Sequence[float]]:
+        arrays: Arrays = yield Kept(state.facts["shared"])
+        found = yield from described(self.features, [question] * len(texts), texts)
+        liked = self.learner.reward(arrays, state.arrays, scaled(arrays, found))
+        return [float(value) for value in liked]
 
 
-def enrolled(
-    learner: Learner, user: User, shared: State | None, features: str
-) -> Steps[State | None]:
-    """Learn a person's part; who told nothing has the population's.
-
-    Args:
-        learner: What learns.
-        user: The person.
-        shared: What `fitted` gave; None where it was not run.
-        features: What texts are described by.
-
-    Returns:
-        The state; None without everyone's part.
-    """
-    name = shared_name(shared)
-    if shared is None or name is None:
-        return None
-    told = pairs(user, ties=True)
-    own = yield from compared(features, told, shared.arrays)
-    facts = {"shared": name, "pairs": len(told)}
-    lineage = tuple(record.id for record in judged(user))
-    return State(facts, learner.infer(shared.arrays, own), lineage)
-
-
-def rewarded(
-    learner: Learner, question: str, texts: Sequence[str], state: State | None, features: str
-) -> Steps[Sequence[float] | None]:
-    """Say how much a person likes answers.
-
-    Args:
-        learner: What learned.
-        question: What they answer.
-        texts: The answers.
-        state: What `enrolled` gave.
-        features: What texts are described by.
-
-    Returns:
-        A number each; None of whom nothing is known.
-    """
-    if state is None:
-        return None
-    arrays: Arrays = yield Kept(state.facts["shared"])
-    found = yield from described(features, [question] * len(texts), texts)
-    liked = learner.reward(arrays, state.arrays, scaled(arrays, found))
-    return [float(value) for value in liked]
-
-
-def shared_name(shared: State | None) -> str | None:
-    """Give the name of everyone's arrays.
-
-    Args:
-        shared: What `fitted` gave; None where it was not run.
-
-    Returns:
-        The name; None where there are none.
-
-    Raises:
-        InvalidPlan: If they are not kept yet, and so have no name.
-    """
-    if shared is None:
-        return None
-    if shared.artifact is None:
-        raise InvalidPlan("rewards are named by the store: keep the state before it is enrolled in")
-    return shared.artifact
+def learner_of(kind: type[L], method: Method) -> L:
+    """Give a learner whose settings are those of a method that have the same names."""
+    settings: Any = kind
+    known = {each.name for each in fields(method)}
+    names = [each.name for each in fields(settings) if each.name in known]
+    return kind(**{name: getattr(method, name) for name in names})
 
 
 def judged(user: User) -> list[Record]:

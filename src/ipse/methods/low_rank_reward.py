@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ipse.lm import Kept
-from ipse.methods.base import Base, Level, Method, Rewards, Steps
+from ipse.methods.base import Steps
 from ipse.methods.features import described, scaled
-from ipse.methods.learned_reward import compared, enrolled, fitted, judged, rewarded
-from ipse.plan import Plan
+from ipse.methods.learned_reward import LearnedReward, compared, judged, learner_of
 from ipse.preferences import Pair, pairs
 from ipse.records import Record, User
 from ipse.rewards import Arrays, Belief, LowRank, Online
@@ -22,7 +21,7 @@ __all__ = ["LowRankReward"]
 
 
 @dataclass(frozen=True)
-class LowRankReward(Method):
+class LowRankReward(LearnedReward):
     """Reward answers by `mean + V w`, a few weights of the person's (2504.14439, 2503.06358).
 
     It changes no plan: it has a say where several answers are drawn, such as with
@@ -40,28 +39,18 @@ class LowRankReward(Method):
     """
 
     name: ClassVar[str] = "low-rank-reward"
-    level: ClassVar[Level] = "objective"
-    base: ClassVar[Base] = "embedder"
     paper: ClassVar[str] = "2504.14439"
     stores: ClassVar[str] = "a linear reward, and `rank` numbers a pair"
-    shared: ClassVar[bool] = True
 
-    features: str = "attributes embedding"
     rank: int = 32
     width: int = 64
     prior: float = 4.0
     noise: float = field(default=0.05, metadata={"most": 0.5})
     ridge: float = 3.0
-    people: int = 1000
-    most: int = 200
 
-    def fit(self, people: Iterable[User]) -> Steps[State | None]:
-        """Learn everyone's reward, and how people differ from it."""
-        return fitted(self._learner, people, self.people, self.most, self.features)
-
-    def enroll(self, user: User, shared: State | None) -> Steps[State | None]:
-        """Find the person's weights, and how unsure they are."""
-        return self._with_facts(enrolled(self._learner, user, shared, self.features))
+    def said(self, own: Arrays) -> Mapping[str, Any]:
+        """Say how unsure the weights are: the mean standard deviation of the bases."""
+        return {"unsure": round(float(np.sqrt(np.diag(own["covariance"]).mean())), 6)}
 
     def update(self, user: User, state: State, shared: State | None) -> State | Steps[State | None]:
         """Learn of new choices from where the old ones led; the time does not grow with people."""
@@ -72,17 +61,7 @@ class LowRankReward(Method):
         told = pairs(User(user.id, tuple(new)), ties=True)
         if shared is None or len(told) < len(new) or _touched(user, seen, told):
             return self.enroll(user, shared)
-        return self._with_facts(self._more(state, shared, new, told))
-
-    def apply(self, plan: Plan, user: User, state: State | None) -> Plan:
-        """Leave the plan as it is."""
-        del user, state
-        return plan
-
-    def rewards(self, plan: Plan, texts: Sequence[str], user: User, state: State | None) -> Rewards:
-        """Say how much the person likes each answer, in logits."""
-        del user
-        return rewarded(self._learner, plan.main.question, texts, state, self.features)
+        return self._more(state, shared, new, told)
 
     def belief(
         self, question: str, texts: Sequence[str], state: State | None, shared: str
@@ -106,24 +85,18 @@ class LowRankReward(Method):
         return Belief(near @ bases, near @ mean, known.own, known.covariance)
 
     @property
-    def _learner(self) -> LowRank:
-        return LowRank(self.rank, self.width, self.prior, self.noise, self.ridge, most=self.most)
+    def learner(self) -> LowRank:
+        """What learns."""
+        return learner_of(LowRank, self)
 
     def _more(
         self, state: State, shared: State, new: Sequence[Record], told: Sequence[Pair]
     ) -> Steps[State | None]:
         own = yield from compared(self.features, told, shared.arrays)
-        arrays = self._learner.update(shared.arrays, state.arrays, own)
-        facts = {**state.facts, "pairs": state.facts["pairs"] + len(told)}
+        arrays = self.learner.update(shared.arrays, state.arrays, own)
+        pairs_known = state.facts["pairs"] + len(told)
+        facts = {**state.facts, "pairs": pairs_known, **self.said(arrays)}
         return State(facts, arrays, (*state.lineage, *(record.id for record in new)))
-
-    def _with_facts(self, steps: Steps[State | None]) -> Steps[State | None]:
-        """Say beside the weights how unsure they are: the mean standard deviation of the bases."""
-        state = yield from steps
-        if state is None:
-            return None
-        unsure = float(np.sqrt(np.diag(state.arrays["covariance"]).mean()))
-        return State({**state.facts, "unsure": round(unsure, 6)}, state.arrays, state.lineage)
 
 
 def _touched(user: User, seen: set[str], told: Sequence[Pair]) -> bool:

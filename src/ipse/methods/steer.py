@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ipse.errors import InvalidPlan
 from ipse.lm import FitSteering, Reply, Write
 from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.pairs import Answer, answers, steered
@@ -88,9 +87,7 @@ class Steer(Method):
         del user
         if state is None:
             return plan
-        if state.artifact is None:
-            raise InvalidPlan("a vector is named by the store: keep the state before it is applied")
-        return steered(plan, state.artifact, self.layer, self.scale, start=0)
+        return steered(plan, state.kept_name, self.layer, self.scale, start=0)
 
     def _preferences(self, user: User) -> list[tuple[Answer, str]]:
         """Give the person's own pairs, the latest."""

@@ -10,7 +10,6 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ipse.errors import InvalidPlan
 from ipse.lm import Hidden, Hold, Likelihood, Reply, Score, Write
 from ipse.methods.base import Base, Level, Method, Steps, due
 from ipse.methods.pairs import Answer, answers, numbers, steered
@@ -114,10 +113,8 @@ class StyleVector(Method):
         del user
         if state is None:
             return plan
-        if state.artifact is None:
-            raise InvalidPlan("a vector is named by the store: keep the state before it is applied")
         layer, scale = state.facts["layer"], state.facts["scale"]
-        return steered(plan, state.artifact, layer, scale, start=-1)
+        return steered(plan, state.kept_name, layer, scale, start=-1)
 
     def _chosen(self, shared: State | None) -> tuple[int, float]:
         if shared:

@@ -16,11 +16,13 @@ __all__ = [
     "Floats",
     "Learner",
     "Task",
+    "compressed",
     "everyones",
     "laplace",
     "leading",
     "sigmoid",
     "tasks",
+    "untied",
 ]
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -153,6 +155,30 @@ def leading(people: Sequence[Compared], width: int) -> Floats:
     # Of a direction and its opposite, the one whose largest entry is positive.
     signs = np.sign(best[np.abs(best).argmax(0), np.arange(best.shape[1])])
     return np.asarray(best * signs)
+
+
+def compressed(
+    people: Sequence[Compared], width: int, ridge: float
+) -> tuple[Floats, list[Compared], Floats]:
+    """Look at people's pairs in the directions in which they differ most, and at all of them.
+
+    Args:
+        people: With at least a pair each.
+        width: How many directions.
+        ridge: How hard everyone's reward is held to none.
+
+    Returns:
+        The directions (all, width), each person's pairs in them, and everyone's reward (width,).
+    """
+    onto = leading(people, width)
+    near = [one.projected(onto) for one in people]
+    return onto, near, everyones(near, ridge)
+
+
+def untied(people: Sequence[Compared]) -> list[Compared]:
+    """Give the pairs that are no ties, of those who have some; all where nobody has."""
+    clear = [one.some(~one.tie) for one in people]
+    return [one for one in clear if len(one)] or list(people)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ipse.rewards.learning import Arrays, Compared, Floats, everyones, laplace, leading
+from ipse.rewards.learning import Arrays, Compared, Floats, compressed, laplace
 
 __all__ = ["LowRank", "Online"]
 
@@ -55,9 +55,7 @@ class LowRank:
         the mean of `w w'` and of how unsure each `w` is, found by turns with the weights.
         """
         some = [one.some(slice(-self.most, None)) for one in people]
-        onto = leading(some, self.width)  # (all, width)
-        near = [one.projected(onto) for one in some]
-        mean = everyones(near, self.ridge)
+        onto, near, mean = compressed(some, self.width, self.ridge)
         spread = self._spread(near, mean)
         # The ways that matter most are those in which margins of real pairs differ, not weights.
         wide = np.sqrt(np.mean(np.concatenate([one.apart for one in near]) ** 2, axis=0) + 1e-12)

@@ -17,10 +17,10 @@ from ipse.rewards.learning import (
     Compared,
     Floats,
     Task,
-    everyones,
-    leading,
+    compressed,
     sigmoid,
     tasks,
+    untied,
 )
 
 __all__ = ["Variational"]
@@ -67,11 +67,7 @@ class Variational:
 
     def fit(self, people: Sequence[Compared]) -> Arrays:
         """Learn both networks, and everyone's reward."""
-        clear = [one.some(~one.tie) for one in people]
-        clear = [one for one in clear if len(one)] or list(people)
-        onto = leading(clear, self.width)
-        near = [one.projected(onto) for one in clear]
-        mean = everyones(near, self.ridge)
+        onto, near, mean = compressed(untied(people), self.width, self.ridge)
         learned = self._begin(onto.shape[1])
         several = [one for one in near if len(one) > 1]
         adam = Adam(learned, self.rate, self.steps, self.decay)

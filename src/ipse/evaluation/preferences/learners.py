@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ipse.rewards import Arrays, Compared, Online
-from ipse.rewards.learning import Floats, everyones, leading
+from ipse.rewards.learning import Floats, compressed
 
 __all__ = ["Alone", "Everyones"]
 
@@ -20,8 +20,8 @@ class Everyones:
 
     def fit(self, people: Sequence[Compared]) -> Arrays:
         """Learn the reward."""
-        onto = leading(people, self.width)
-        return {"mean": onto @ everyones([one.projected(onto) for one in people], self.ridge)}
+        onto, _, mean = compressed(people, self.width, self.ridge)
+        return {"mean": onto @ mean}
 
     def infer(self, shared: Arrays, own: Compared) -> Arrays:
         """Learn nothing."""
@@ -50,9 +50,8 @@ class Alone:
 
     def fit(self, people: Sequence[Compared]) -> Arrays:
         """Learn everyone's reward; its bases are all directions there are."""
-        onto = leading(people, self.width)
-        mean = onto @ everyones([one.projected(onto) for one in people], self.ridge)
-        return {"mean": mean, "bases": onto}
+        onto, _, mean = compressed(people, self.width, self.ridge)
+        return {"mean": onto @ mean, "bases": onto}
 
     def infer(self, shared: Arrays, own: Compared) -> Arrays:
         """Learn the person's weights."""
