@@ -1,7 +1,6 @@
 """Records: what is known of a person, and views of a person in time.
 
-A record is one thing a person said, wrote, chose, rated, was or preferred. This file knows nothing
-of databases, models or methods.
+A record is one thing a person said, wrote, chose, rated, was or preferred. Here is no database.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ __all__ = [
     "Record",
     "Use",
     "User",
+    "check_user",
 ]
 
 Kind = Literal["profile", "dialogue", "content", "interaction", "preference"]
@@ -194,11 +194,17 @@ class User:
         return {record.id: record for record in self.records}
 
 
-def _check(record: Record) -> None:
-    for name in ("user", "source", "id"):
-        _check_name(name, getattr(record, name))
-    if not record.user:
+def check_user(user: object) -> None:
+    """Refuse what can be nobody's id, with `InvalidRecord`."""
+    _check_name("user", user)
+    if not user:
         raise InvalidRecord("a record needs a user; got ''")
+
+
+def _check(record: Record) -> None:
+    check_user(record.user)
+    for name in ("source", "id"):
+        _check_name(name, getattr(record, name))
     if record.kind not in KINDS:
         raise InvalidRecord(f"unknown kind {record.kind!r}. Known: {', '.join(KINDS)}")
     for name in ("input", "output", "rejected"):
@@ -247,9 +253,7 @@ def _check_time(time: object) -> None:
     try:
         time.astimezone(UTC)
     except OverflowError as error:
-        raise InvalidRecord(
-            f"a record's time must lie in the years 1 to 9999; got {time}"
-        ) from error
+        raise InvalidRecord(f"a record's time is in the years 1 to 9999; got {time}") from error
 
 
 def _check_meta(meta: object) -> None:

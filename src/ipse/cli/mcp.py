@@ -9,7 +9,7 @@ import typer
 
 from ipse.cli.call import Call, command
 from ipse.errors import missing_extra
-from ipse.records import Record
+from ipse.records import check_user
 
 __all__ = ["mcp"]
 
@@ -20,7 +20,7 @@ def mcp(
     user: Annotated[str, typer.Option("--user", "-u", help="The person it is all about.")],
 ) -> None:
     """Serve what is known of one person as tools (MCP), over stdin and stdout."""
-    Record(user=user, kind="profile", output="id")  # or say what is wrong with the id
+    check_user(user)
     server = _server()
     with call.engine(create=True) as engine:
         server.mcp_server(engine, lambda _: user).run("stdio")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ipse.errors import Forbidden, UsageError
-from ipse.records import Record
+from ipse.records import check_user
 from ipse.store import Key
 
 __all__ = ["HEADER", "OPEN", "Caller", "named", "needed", "of_key", "person"]
@@ -118,8 +118,4 @@ def _check(name: str) -> None:
     """Refuse what can be nobody's id."""
     if name in (".", ".."):
         raise UsageError(f"a person's id cannot be {name!r}")
-    Record(user=name, kind="profile", output="id")  # or say what is wrong with it
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"a person's id must be valid Unicode; got {name!r}") from error
+    check_user(name)

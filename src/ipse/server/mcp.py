@@ -23,10 +23,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ipse.engine import Ipse
 from ipse.errors import IpseError, Unauthorized
 from ipse.records import Kind, Record
+from ipse.server.acting import changed, check_not_paused
 from ipse.server.context import blocking
 from ipse.server.identity import HEADER, named, needed
-from ipse.server.people.paths import check_not_paused
-from ipse.server.people.wire import changed
 
 __all__ = ["Mcp", "mcp_server"]
 

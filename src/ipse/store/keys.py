@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Row, bindparam, exists, insert, select, update
 
-from ipse.errors import Conflict, Unknown, UsageError
-from ipse.records import Record
+from ipse.errors import Conflict, Unknown
+from ipse.records import check_user
 from ipse.store.database import Database
-from ipse.store.schema import is_text, micros, moment
 from ipse.store.schema import keys as table
+from ipse.store.schema import micros, moment
 
 __all__ = ["Key", "Keys"]
 
@@ -71,12 +71,10 @@ class Keys:
             The key, which is shown this once, and what is kept of it.
 
         Raises:
-            UsageError: If the person's id can be no id.
+            InvalidRecord: If the person's id can be no id.
         """
         if subject is not None:
-            Record(user=subject, kind="profile", output="id")  # or say what is wrong with it
-            if not is_text(subject):
-                raise UsageError(f"a person's id must be valid Unicode; got {subject!r}")
+            check_user(subject)
         key = Key(secrets.token_hex(6), subject, subject is None, datetime.now(UTC))
         text = f"ipse-{key.id}-{secrets.token_urlsafe(32)}"
         values = {

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
-from ipse.errors import UsageError
+from ipse.records import check_user
 from ipse.store.database import Database
-from ipse.store.schema import is_text, micros, moment, owned
+from ipse.store.schema import micros, moment, owned
 from ipse.store.served import paused
 from ipse.store.writes import note
 
@@ -43,10 +43,9 @@ class Pauses:
             on: Whether to pause.
 
         Raises:
-            UsageError: If it is no text.
+            InvalidRecord: If it can be nobody's id.
         """
-        if not is_text(user):
-            raise UsageError(f"a person's id must be valid Unicode; got {user!r}")
+        check_user(user)
         with self._database.writing() as connection:
             known = connection.execute(select(paused).where(owned(paused, user))).one_or_none()
             if on and known is None:

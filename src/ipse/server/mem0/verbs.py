@@ -14,13 +14,14 @@ from fastapi import APIRouter, Query, Request
 
 from ipse.errors import InvalidRecord, UnknownRecord, UnknownUser, UsageError
 from ipse.records import Record
+from ipse.server.acting import changed, check_not_paused
 from ipse.server.context import Asks, Serves
 from ipse.server.idempotency import Once
 from ipse.server.identity import HEADER, Caller, named, needed, person
 from ipse.server.mem0.filters import matches
 from ipse.server.mem0.wire import OTHERS, Add, Body, Search, Update, made, shown
 from ipse.server.people import wire
-from ipse.server.people.paths import Each, check_not_paused
+from ipse.server.people.paths import Each
 from ipse.store import Store, first_version
 
 __all__ = ["router"]
@@ -41,7 +42,7 @@ def ping(caller: Asks) -> dict[str, Any]:
 @router.post("/v3/memories/add/")
 def add(body: Add, request: Request, caller: Asks, served: Serves, once: Once) -> dict[str, Any]:
     """Keep what the person said in some messages, each as a memory."""
-    user = needed(caller, named(*body.whose, request.headers.get(HEADER)))
+    user = _whose(caller, request, *body.whose)
     check_not_paused(served.engine.store, user)
     _refuse_expiry(body.expiration_date)
 
@@ -63,7 +64,7 @@ def add(body: Add, request: Request, caller: Asks, served: Serves, once: Once) -
 @router.post("/v3/memories/search/")
 def search(body: Search, request: Request, caller: Asks, served: Serves) -> dict[str, Any]:
     """Give the memories nearest to a query, the best first."""
-    user = needed(caller, named(*body.whose, request.headers.get(HEADER)))
+    user = _whose(caller, request, *body.whose)
     count = body.top_k or body.limit or 10
     found = served.engine.search(user, body.query, wire.MOST if body.filters else count)
     least = body.threshold or 0.0
@@ -108,7 +109,7 @@ def delete_all(
     request: Request, caller: Asks, served: Serves, once: Once, user_id: Someone = None
 ) -> dict[str, Any]:
     """Forget a person, with everything that was made from what was known of them."""
-    user = needed(caller, named(user_id, request.headers.get(HEADER)))
+    user = _whose(caller, request, user_id)
     if given := sorted({*OTHERS} & request.query_params.keys()):
         raise UsageError(
             f"a person is forgotten whole: leave out {given[0]!r}, or delete one by one"
@@ -151,7 +152,7 @@ def update(
 
     def act() -> None:
         old = _found(engine.store, caller, request, user_id, each)
-        wire.changed(engine, old.user, old.id, change, once.now)
+        changed(engine, old.user, old.id, change, once.now)
 
     data = once(_named(caller, request, user_id), act).data
     memory: dict[str, Any] = {"id": first_version(each)}
@@ -207,6 +208,10 @@ def _refuse_expiry(date: str | None) -> None:
         raise UsageError("memories do not expire here. Leave expiration_date out, and delete them")
 
 
+def _whose(caller: Caller, request: Request, *names: str | None) -> str:
+    return needed(caller, named(*names, request.headers.get(HEADER)))
+
+
 def _named(caller: Caller, request: Request, user_id: str | None) -> str | None:
     """Give whom a request about one memory names: it need not where its key may act for anybody."""
     return person(caller, named(user_id, request.headers.get(HEADER)))
@@ -221,7 +226,7 @@ def _found(
 def _page(
     store: Store, caller: Caller, request: Request, body: Body, page: int, size: int
 ) -> dict[str, Any]:
-    user = needed(caller, named(*body.whose, request.headers.get(HEADER)))
+    user = _whose(caller, request, *body.whose)
     records: tuple[Record, ...] = ()
     with suppress(UnknownUser):
         records = store.user(user).records

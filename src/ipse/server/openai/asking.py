@@ -8,14 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import Request
+
 from ipse.errors import NotCarried, Unknown
 from ipse.plan import Message, Sampling
 from ipse.replies import Answer, Pieces
 from ipse.route import written
 from ipse.server.context import Served
-from ipse.server.openai.wire import Personalization, TextRequest, Turn
+from ipse.server.identity import HEADER, Caller, named, person
+from ipse.server.openai.wire import EmbeddingRequest, Personalization, TextRequest, Turn
 
-__all__ = ["Asked", "asked", "check_model", "turns_of"]
+__all__ = ["Asked", "asked", "check_model", "turns_of", "whose"]
 
 _ROLES = {"developer": "system"}
 _RECENT = 50  # replies looked through for those that a conversation goes on from
@@ -115,6 +118,12 @@ class Asked:
             return []
         kept = self.served.engine.store.replies(self.user, _RECENT)
         return [reply.id for reply in kept if reply.text in said]
+
+
+def whose(body: TextRequest | EmbeddingRequest, request: Request, caller: Caller) -> str | None:
+    """Give the person a request is answered for, wherever it names them; None is nobody."""
+    header = request.headers.get(HEADER)
+    return person(caller, named(body.user, body.safety_identifier, header))
 
 
 def check_model(served: Served, name: str) -> None:

@@ -15,8 +15,7 @@ from ipse.lm import Reply
 from ipse.plan import Plan
 from ipse.replies import Answer, Pieces
 from ipse.server.context import Asks, Serves, answering, blocking
-from ipse.server.identity import HEADER, named, person
-from ipse.server.openai.asking import Asked, asked
+from ipse.server.openai.asking import Asked, asked, whose
 from ipse.server.openai.events import Form, begun, respond
 from ipse.server.openai.logprobs import chat_logprobs, tokens
 from ipse.server.openai.wire import ChatRequest
@@ -34,7 +33,7 @@ async def chat_completions(
 
     Who the person is, says the key, or else `user`, `safety_identifier` or the header X-Ipse-User.
     """
-    user = person(caller, named(body.user, body.safety_identifier, request.headers.get(HEADER)))
+    user = whose(body, request, caller)
     what = asked(served, user, body, body.messages)
     with served.observed.span("chat", body.model, what.sampling[0]) as span:
         if body.stream and "tools" not in body.passed:

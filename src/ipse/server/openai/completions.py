@@ -13,8 +13,7 @@ from starlette.responses import JSONResponse, Response
 from ipse.lm import Reply
 from ipse.plan import Plan
 from ipse.server.context import Asks, Serves, answering, blocking
-from ipse.server.identity import HEADER, named, person
-from ipse.server.openai.asking import Asked, asked
+from ipse.server.openai.asking import Asked, asked, whose
 from ipse.server.openai.chat import usage
 from ipse.server.openai.events import Form, begun, respond
 from ipse.server.openai.logprobs import completion_logprobs, tokens
@@ -30,7 +29,7 @@ async def completions(
     body: CompletionRequest, request: Request, served: Serves, caller: Asks
 ) -> Response:
     """Answer a prompt, as the person's own model."""
-    user = person(caller, named(body.user, body.safety_identifier, request.headers.get(HEADER)))
+    user = whose(body, request, caller)
     all_asked = [
         asked(served, user, body, [Turn(role="user", content=text)]) for text in body.prompts
     ]

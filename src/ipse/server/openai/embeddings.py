@@ -10,8 +10,7 @@ from fastapi import APIRouter, Request
 from ipse.errors import UsageError
 from ipse.lm import LM
 from ipse.server.context import Asks, Serves, answering
-from ipse.server.identity import HEADER, named, person
-from ipse.server.openai.asking import check_model
+from ipse.server.openai.asking import check_model, whose
 from ipse.server.openai.wire import EmbeddingRequest
 
 __all__ = ["router"]
@@ -24,7 +23,7 @@ async def embeddings(
     body: EmbeddingRequest, request: Request, served: Serves, caller: Asks
 ) -> dict[str, Any]:
     """Give the vectors of texts; they are the same for everyone."""
-    person(caller, named(body.user, body.safety_identifier, request.headers.get(HEADER)))
+    whose(body, request, caller)
     check_model(served, body.model)
     if not all(body.texts):
         raise UsageError("input must not hold an empty text")

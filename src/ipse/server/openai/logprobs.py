@@ -5,6 +5,7 @@ The text is read once more, as the answer to its own plan; backends that do not 
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 from ipse.lm import LM
@@ -51,10 +52,10 @@ def chat_logprobs(found: list[tuple[str, float]]) -> dict[str, Any]:
 
 def completion_logprobs(found: list[tuple[str, float]]) -> dict[str, Any]:
     """Give tokens as a completion tells them."""
-    offsets = [sum(len(token) for token, _ in found[:place]) for place in range(len(found))]
+    ends = accumulate(len(token) for token, _ in found)
     return {
         "tokens": [token for token, _ in found],
         "token_logprobs": [logprob for _, logprob in found],
         "top_logprobs": None,
-        "text_offset": offsets,
+        "text_offset": [0, *ends][: len(found)],
     }

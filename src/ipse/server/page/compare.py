@@ -38,17 +38,19 @@ async def compare(desk: Desk, places: Sequence[Path]) -> None:
         choices = ui.element("div").classes("ip-row")
         shown = ui.element("div").classes("ip-shown")
 
+        found: list[Found] = []
+
         async def show_file(path: Path) -> None:
             with telling():
-                found = await desk.call(read, path)
+                found[:] = await desk.call(read, path)
                 names = {number: one.name for number, one in enumerate(found)}
                 if names:
+                    same = table.value == 0
                     table.set_options(names, value=0)
-                    with shown.clear():
-                        _draw(found[0])
-                table.on_value_change(lambda event: show_table(found, event.value))
+                    if same:  # otherwise the change of the choice shows it
+                        show_table(0)
 
-        def show_table(found: Sequence[Found], number: int) -> None:
+        def show_table(number: int) -> None:
             if number in range(len(found)):
                 with shown.clear():
                     _draw(found[number])
@@ -60,7 +62,9 @@ async def compare(desk: Desk, places: Sequence[Path]) -> None:
                     value=files[0],
                     on_change=lambda event: show_file(event.value),
                 ).props('dense outlined options-dense aria-label="Results"')
-            table = ui.select({}).props('dense outlined options-dense aria-label="Table"')
+            table = ui.select({}, on_change=lambda event: show_table(event.value)).props(
+                'dense outlined options-dense aria-label="Table"'
+            )
             table.classes("ip-gap")
         await show_file(files[0])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from ipse.server.acting import own_state
 from ipse.server.page.desk import Desk
 from ipse.server.page.records import counted, sure, when
 from ipse.server.page.shell import say, telling
@@ -71,13 +72,13 @@ def _draw(desk: Desk, state: StateSummary) -> None:
 
 def _rolled_back(desk: Desk, person: str, state_id: str) -> None:
     """Go back to a version of the person's own; another's is not found."""
-    if any(one.id == state_id for one in desk.engine.store.states(person)):
-        desk.engine.store.rollback(state_id)
+    store = desk.engine.store
+    store.rollback(own_state(store, person, state_id).id)
 
 
 def _removed(desk: Desk, person: str, state_id: str) -> None:
-    if any(one.id == state_id for one in desk.engine.store.states(person)):
-        desk.engine.store.forget_states([state_id])
+    store = desk.engine.store
+    store.forget_states([own_state(store, person, state_id).id])
 
 
 async def _again() -> None:

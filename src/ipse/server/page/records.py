@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime
 
 from nicegui import ui
 
 from ipse.errors import UsageError
 from ipse.records import USES, Record
+from ipse.server.acting import changed
 from ipse.server.page.desk import Desk
 from ipse.server.page.shell import say, telling
 from ipse.store import Receipt
@@ -71,13 +71,13 @@ def line(record: Record, opened: Callable[[], Awaitable[None]]) -> None:
         ui.label(cut(told(record), _WORDS)).classes("ip-record-text")
 
 
-async def open_record(desk: Desk, record: Record, changed: Changed) -> None:
+async def open_record(desk: Desk, record: Record, then: Changed) -> None:
     """Open a record in a dialog.
 
     Args:
         desk: Whose page it is.
         record: The record.
-        changed: Told what went, once it was corrected or forgotten.
+        then: Told what went, once it was corrected or forgotten.
     """
     given_name, said_name = _LABELS[record.kind]
     with ui.dialog() as dialog, ui.element("div").classes("ip-card ip-dialog"):
@@ -102,27 +102,26 @@ async def open_record(desk: Desk, record: Record, changed: Changed) -> None:
 
         async def correct() -> None:
             with telling():
-                by = replace(
-                    record,
-                    input=given.value if given else record.input,
-                    output=said.value,
-                    uses=frozenset(use for use, box in uses.items() if box.value),
-                    id="",
-                )
-                if by.id == record.id:
+                told = {
+                    "input": given.value if given else record.input,
+                    "output": said.value,
+                    "uses": sorted(use for use, box in uses.items() if box.value),
+                }
+                known = record.to_json()
+                if not (change := {n: v for n, v in told.items() if v != known[n]}):
                     raise UsageError("nothing is different. Change the text, then save it")
                 _check(desk, record)
-                receipt = await desk.call(desk.engine.replace, record.id, by)
+                receipt = await desk.call(changed, desk.engine, desk.learner, record.id, change)
                 dialog.close()
                 say("Corrected. What was made of the old text is gone.", "positive")
-                await changed(receipt)
+                await then(receipt)
 
         async def forget() -> None:
             with telling():
                 receipt = await desk.call(desk.engine.forget, desk.who, record.id)
                 dialog.close()
                 say(receipt_text(receipt), "positive")
-                await changed(receipt)
+                await then(receipt)
 
         with ui.element("div").classes("ip-row"):
             ui.button("Save correction", icon="edit", on_click=correct).props("unelevated no-caps")

@@ -12,12 +12,12 @@ from urllib.parse import unquote
 from fastapi import Depends, Path, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ipse.errors import Conflict, Forbidden, Unknown
+from ipse.errors import Forbidden, Unknown
+from ipse.server.acting import check_not_paused
 from ipse.server.context import Asks, Serves
 from ipse.server.identity import HEADER, named, needed
-from ipse.store import Store
 
-__all__ = ["Each", "Learning", "RawPaths", "Who", "check_not_paused", "everybodys"]
+__all__ = ["Each", "Learning", "RawPaths", "Who", "everybodys"]
 
 RAW = ("/v1/users/", "/v1/memories/")
 """The paths that ids stand in."""
@@ -67,15 +67,6 @@ async def everybodys(caller: Asks) -> None:
 
 Who = Annotated[str, Depends(_who)]
 Each = Annotated[str, Depends(_each)]
-
-
-def check_not_paused(store: Store, user: str) -> None:
-    """Refuse to keep or learn anything new of a person who is paused."""
-    if store.pauses.since(user) is not None:
-        raise Conflict(
-            f"{user!r} is paused: nothing new is kept or learned of them. To go on: "
-            "DELETE /v1/users/{user}/pause"
-        )
 
 
 def _learning(served: Serves, user: Who) -> str:

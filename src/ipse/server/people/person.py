@@ -11,14 +11,13 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from ipse.errors import Unknown
 from ipse.exporting import export_state
 from ipse.records import Record
+from ipse.server.acting import changed, own_state
 from ipse.server.context import Served, Serves
 from ipse.server.idempotency import Body, Doing, Once
 from ipse.server.people import wire
 from ipse.server.people.paths import Each, Learning, Who, everybodys
-from ipse.state import SavedState
 from ipse.store import StateSummary
 
 __all__ = ["router"]
@@ -103,7 +102,7 @@ def set_attribute(
         if not said:
             engine.add([wire.made(user, _attribute(each, body), once.now)])
             return
-        wire.changed(engine, user, said[-1].id, {"output": body.value}, once.now)
+        changed(engine, user, said[-1].id, {"output": body.value}, once.now)
         for old in said[:-1]:  # said before that, and not any more
             engine.forget(user, old.id)
 
@@ -163,7 +162,7 @@ def roll_back(user: Who, each: Each, served: Serves, once: Once) -> dict[str, An
     store = served.engine.store
 
     def act() -> None:
-        store.rollback(_own(served, user, each).id)
+        store.rollback(own_state(store, user, each).id)
 
     once(user, act)
     return {"data": [_summary(state) for state in store.states(user)]}
@@ -172,7 +171,7 @@ def roll_back(user: Who, each: Each, served: Serves, once: Once) -> dict[str, An
 @router.get("/users/{user}/states/{each}/adapter", response_class=FileResponse, responses=_ZIP)
 def get_adapter(user: Who, each: Each, served: Serves) -> FileResponse:
     """Give an adapter as a zipped folder that PEFT and vLLM read."""
-    saved = _own(served, user, each)
+    saved = own_state(served.engine.store, user, each)
     folder = Path(tempfile.mkdtemp(prefix="ipse-adapter-"))
     try:
         export_state(served.engine.store, saved, folder / "adapter")
@@ -202,14 +201,6 @@ def _pause(served: Served, user: str, once: Doing, *, on: bool) -> dict[str, Any
         "paused": data["paused"],
         "since": since.isoformat() if since and data["paused"] else None,
     }
-
-
-def _own(served: Served, user: str, name: str) -> SavedState:
-    """Give a state of a person's own; another's is as unknown as one that is nowhere."""
-    saved = served.engine.store.find(name)
-    if saved.key.user != user:
-        raise Unknown(f"there is no state {name!r}")
-    return saved
 
 
 def _summary(state: StateSummary) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 
 from ipse.errors import InvalidRecord, UnknownRecord
 from ipse.records import Kind, Record
+from ipse.server.acting import changed
 from ipse.server.context import Serves
 from ipse.server.idempotency import Once
 from ipse.server.people import wire
@@ -84,7 +85,7 @@ def correct_record(
     change = body.model_dump(exclude_unset=True)
 
     def act() -> dict[str, Any]:
-        return {"receipt": wire.changed(served.engine, user, each, change, once.now).noted()}
+        return {"receipt": changed(served.engine, user, each, change, once.now).noted()}
 
     data = once(user, act).data
     record = None

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from ipse.engine import Ipse
-from ipse.errors import UnknownRecord
 from ipse.records import Kind, Record, Use
-from ipse.store import Receipt, Store, next_version
 
 __all__ = [
     "MOST",
@@ -23,7 +19,6 @@ __all__ = [
     "NewRecord",
     "Query",
     "Value",
-    "changed",
     "made",
 ]
 
@@ -133,45 +128,3 @@ def made(user: str, given: Mapping[str, Any], now: datetime, place: int = 0) -> 
     fields = {name: value for name, value in given.items() if value is not None}
     fields.setdefault("time", now + timedelta(microseconds=place))
     return Record.from_json({**fields, "user": user})
-
-
-def _corrected(old: Record, change: Mapping[str, Any], now: datetime, name: str) -> Record:
-    """Give what comes in a record's place: at the same time as the old one, unless that changes."""
-    fields = {**old.to_json(), **change, "id": name}
-    before = old.meta.get("corrected")
-    times = before if isinstance(before, list) else []
-    meta = {**(fields["meta"] or {}), "corrected": [*times, now.isoformat()]}
-    return Record.from_json({**fields, "meta": meta})
-
-
-def changed(
-    engine: Ipse, user: str, name: str, change: Mapping[str, Any], now: datetime | None = None
-) -> Receipt:
-    """Correct a record of a person; the old one is forgotten, with all that was made from it.
-
-    Args:
-        engine: Knows the person.
-        user: Whose.
-        name: The record's id, or one it had before it was corrected.
-        change: The fields that are to be different.
-        now: When that was asked for; now, where it is not given.
-
-    Returns:
-        What was removed.
-
-    Raises:
-        UnknownRecord: If the person has no such record.
-        InvalidRecord: If a field breaks a rule.
-    """
-    old = engine.store.current(name, user)
-    new = _corrected(old, change, now or datetime.now(UTC), _free(engine.store, old.id))
-    return engine.replace(old.id, new)
-
-
-def _free(store: Store, name: str) -> str:
-    """Give the next version that is not there; an import may have brought an old one back."""
-    with suppress(UnknownRecord):
-        while True:
-            name = next_version(name)
-            store.record(name)
-    return name
