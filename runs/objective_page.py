@@ -34,7 +34,7 @@ def tradeoff_plot(found: Found) -> str:
         for name, curve in one["curves"].items()
     }
     said = "standard deviations over the model"
-    return curves(points, f"`{first}`, {said}", f"`{second}`, {said}")
+    return curves(points, f"{first}, {said}", f"{second}, {said}")
 
 
 def _pairs(table: Mapping[str, Any]) -> list[str]:

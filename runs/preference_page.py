@@ -55,12 +55,10 @@ def preference_plots(found: Found) -> Iterator[tuple[str, str]]:
             yield part, lines(gains, "own answers", "accuracy over everyone's reward")
     if "simulated" in found:
         after = {
-            name: [
-                (float(n) + 1, value["mean"], *_ends(value)) for n, value in each["after"].items()
-            ]
+            name: [(float(n), value["mean"], *_ends(value)) for n, value in each["after"].items()]
             for name, each in found["simulated"]["methods"].items()
         }
-        yield "simulated", lines(after, "questions, and one", "regret, standard deviations")
+        yield "simulated", lines(after, "questions", "regret, standard deviations")
 
 
 def preference_results(found: Found, name: str) -> str:

@@ -41,7 +41,7 @@ def lines(found: Mapping[str, Sequence[tuple[float, float, float, float]]], x: s
 
     Args:
         found: By name, where it was measured, what was found there, and the ends of its interval.
-        x: What is across, drawn on a logarithmic scale.
+        x: What is across; places stand equally far apart, whatever lies between them.
         y: What is up.
 
     Returns:
@@ -53,14 +53,12 @@ def lines(found: Mapping[str, Sequence[tuple[float, float, float, float]]], x: s
         axes.axhline(0, color=INK, linewidth=1)
         for number, (name, points) in enumerate(found.items()):
             color = COLORS[number % len(COLORS)]
-            aside = 1.05 ** (number - (len(found) - 1) / 2)  # so that no interval hides another
+            aside = 0.06 * (number - (len(found) - 1) / 2)  # so that no interval hides another
             across, means, low, high = zip(*points, strict=True)
-            shown = [place * aside for place in across]
+            shown = [places.index(place) + aside for place in across]
             axes.vlines(shown, low, high, color=color, alpha=0.5, linewidth=1.6)
             axes.plot(shown, means, "o-", color=color, label=name, linewidth=1.8, markersize=5)
-        axes.set_xscale("log")
-        axes.set_xticks(places, [f"{place:g}" for place in places])
-        axes.minorticks_off()
+        axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
         return _titled(drawn, x, y)
 
 
@@ -90,5 +88,6 @@ def _titled(drawn: Figure, x: str, y: str) -> str:
     (axes,) = drawn.axes
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.legend(frameon=False, fontsize=9.5)
+    aside = (1.01, 1.0)  # where it hides nothing
+    axes.legend(frameon=False, fontsize=9.5, loc="upper left", bbox_to_anchor=aside)
     return svg(drawn)
