@@ -183,7 +183,7 @@ class Bench:
             raise SystemExit(f"{name} learned nothing")
         shared = replace(shared, artifact=self.lm.hold(shared.arrays))
         points = [self._at(method, shared, weight) for weight in self.size.weights]
-        return {"fit_seconds": round(seconds, 1), "points": points}
+        return {"fit_seconds": round(seconds, 3), "points": points}
 
     def _spec(self, name: str) -> str:
         size = self.size
