@@ -13,6 +13,7 @@ from ipse.lm import Hold, Likelihood, Score, Train
 from ipse.methods import parse
 from ipse.methods.examples import learnable, modules
 from ipse.methods.gate import judge, paired
+from ipse.methods.pairs import answers
 from ipse.plan import Adapter, Plan
 from ipse.records import User
 from ipse.state import State
@@ -324,6 +325,23 @@ def test_with_retrieval_it_is_trained_and_served_as_it_is_tested():
     assert {name for p in rival for name in p.evidence} <= set(state.lineage)
     plan = method.apply(QUESTION, user, replace(state, artifact="own"))
     assert len(plan.evidence) == 2
+
+
+def test_a_profile_that_training_shows_is_of_earlier_records_all_of_which_it_is_made_from():
+    (facets,), (method,) = parse("facets"), parse("user-adapter:profile=true")
+    user, teacher = long(), Teacher(adapter=2.0)
+    state, asked = run(method.enroll(user, EVERYONES), teacher)
+    plain, _ = run(replace(method, profile=False).enroll(user, EVERYONES), Teacher(adapter=2.0))
+    for answer, example in zip(answers(user, 60, 60), teacher.jobs[0].examples, strict=False):
+        earlier = user.before(user.record(answer.record).time)
+        shown = facets.apply(answer.plan, earlier, facets.enroll(earlier, None))
+        assert example.stream.messages == shown.main.messages
+    (tested,) = [ask for ask in asked if isinstance(ask, Likelihood)]
+    assert all(plan.main.messages[0].role == "system" for plan in tested.plans[16:])
+    assert not any(plan.main.messages[0].role == "system" for plan in tested.plans[:8])
+    last = user.record(answers(user, 60, 60)[-1].record).time
+    assert {record.id for record in user.before(last).records} < set(state.lineage)
+    assert set(plain.lineage) <= set(state.lineage)
 
 
 def test_new_answers_are_learned_from_where_it_was_beside_some_old_ones():

@@ -19,6 +19,7 @@ from ipse.job import MODULES, Example, Job, Module, Trained
 from ipse.lm import Train
 from ipse.methods.base import Steps
 from ipse.methods.bm25 import Bm25
+from ipse.methods.facets import Facets
 from ipse.methods.pairs import Answer, answers
 from ipse.plan import Adapter, Plan
 from ipse.records import User
@@ -26,6 +27,7 @@ from ipse.state import State
 
 __all__ = [
     "adapted",
+    "before_last",
     "examples",
     "half",
     "learnable",
@@ -78,12 +80,33 @@ def others(
     return found
 
 
-def with_earlier(answer: Answer, user: User, k: int) -> Answer:
-    """Show the `k` best of the records that are strictly earlier than an answer."""
-    if not k:
+def with_earlier(answer: Answer, user: User, k: int, *, profile: bool = False) -> Answer:
+    """Show the `k` best of the records that are strictly earlier than an answer.
+
+    Args:
+        answer: The answer.
+        user: Whose.
+        k: How many; 0 is none.
+        profile: Whether to show also what `facets` says of those earlier records. They are not
+            named as evidence: `before_last` gives them.
+
+    Returns:
+        The answer.
+    """
+    if not k and not profile:
         return answer
     view = user.before(user.record(answer.record).time)
-    return replace(answer, plan=retrieved(answer.plan, view, k))
+    plan = retrieved(answer.plan, view, k)
+    if profile:
+        known = view.allowing("prompt")
+        plan = Facets().apply(plan, known, Facets().enroll(known, None))
+    return replace(answer, plan=plan)
+
+
+def before_last(found: Sequence[Answer], user: User) -> tuple[str, ...]:
+    """Give the ids of the records that may be read and are strictly earlier than some answer."""
+    last = max(user.record(answer.record).time for answer in found)
+    return tuple(record.id for record in user.before(last).allowing("prompt").records)
 
 
 def retrieved(plan: Plan, user: User, k: int) -> Plan:

@@ -13,6 +13,7 @@ from ipse.lm import Hold
 from ipse.methods.base import Base, Learning, Level, Method, Steps
 from ipse.methods.examples import (
     adapted,
+    before_last,
     examples,
     modules,
     pointing,
@@ -42,6 +43,8 @@ class UserAdapter(Method):
         given: The most words of what an answer is to; both its ends are kept.
         retrieve: How many earlier records are shown before each answer, while training and when the
             adapter is served.
+        profile: Whether training and the test show before each answer what `facets` says of earlier
+            records; `facets+user-adapter:profile=true` shows it when the adapter is served, too.
         task: How everyone's adapter is trained: settings of `shared-adapter`, parted by semicolons,
             such as `rank=16;people=50`.
         rank: The adapter's rank.
@@ -74,6 +77,7 @@ class UserAdapter(Method):
     records: int = 60
     given: int = 60
     retrieve: int = 0
+    profile: bool = False
     task: str = ""
     rank: int = 8
     alpha: float = 8.0
@@ -151,9 +155,13 @@ class UserAdapter(Method):
     ) -> Steps[State]:  # fmt: skip
         """Train on some answers, and let others say what serves."""
         below = [Adapter(base)] if base else []
-        known, tested = ([with_earlier(a, user, self.retrieve) for a in s] for s in (known, held))
+        known, tested = (
+            [with_earlier(a, user, self.retrieve, profile=self.profile) for a in some]
+            for some in (known, held)
+        )
         rivals = [with_earlier(answer, user, self.rival) for answer in held]
         lineage = (*(before.lineage if before else ()), *records_of(known, tested, rivals))
+        lineage += before_last([*known, *tested], user) if self.profile else ()
         own, verdict = None, untested("adapter", "it is served untested: gate=false")
         if known:
             start = before.artifact or "" if before else ""
