@@ -58,7 +58,7 @@ PAIRS = Grid(
         "user-dpo:pairs=30,gate=false,task=records=10",
     ),
     measures=("choose", "nats"),
-    people=8,
+    people=12,
     batch=1000,  # everybody learns together
 )
 
