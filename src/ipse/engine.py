@@ -372,7 +372,7 @@ class Ipse:
             UnknownReply: If no such reply to the person is kept.
             InvalidFeedback: If it tells nothing; then nothing is kept.
         """
-        view = self.store.user(user)
+        view = self._views.view(user)[1] or self.store.user(user)  # or say that there is nobody
         reply = self.store.reply(reply_id, user)
         told = Feedback(
             thumb,
@@ -470,11 +470,11 @@ class Ipse:
 
         Of those that a route may choose, it is those that made the reply.
         """
-        view, found = self.store.user(user), []
+        view, found = self._views.view(user)[1] or User(user), []
         for method in parse(reply.methods) if read_route(self.written) else self.methods:
             if not method.trains:
                 with suppress(Conflict):  # something was forgotten: the next question learns anew
-                    found.append(self._lifecycle.current(method, view))
+                    found.append(self._views.saved(method, view))
         return tuple(replace(one, state=replace(one.state, arrays={})) for one in found if one)
 
     def _chosen(self, methods: str | None) -> tuple[Method, ...]:

@@ -3,7 +3,9 @@
     users     one row a person: how many records, and a revision that moves with every change
     records   what is known; clustered by (user, time, id), so a person's latest N is one range
     states    what was learned; `slot` marks the current state of a key
-    lineage   state -> the records it was made from, in the method's order
+    shrunk    person -> the revision at which a record of theirs last went, or they came
+    lineages  state -> the list of records it was made from: its own, or what it grew from another's
+    lineage   list -> records, in the method's order
     parents   state -> the states it was made from
     versions  previous states of a key that are kept to go back to
     replies   answers that were given; the text is null until it is whole
@@ -56,6 +58,7 @@ __all__ = [
     "is_text",
     "keys",
     "lineage",
+    "lineages",
     "metadata",
     "micros",
     "moment",
@@ -64,13 +67,14 @@ __all__ = [
     "parents",
     "records",
     "replies",
+    "shrunk",
     "sources",
     "states",
     "users",
     "versions",
 ]
 
-VERSION = "0005"
+VERSION = "0006"
 """The newest migration; a file that says otherwise is migrated, or refused if it is newer."""
 
 # Pages and cursors rely on one order of names everywhere: that of their code points.
@@ -90,6 +94,14 @@ users = Table(
     Column("id", Name, primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("records", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+shrunk = Table(
+    "shrunk",
+    metadata,
+    Column("user", Name, ForeignKey("users.id"), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -129,10 +141,19 @@ states = Table(
     Index("ix_states_artifact", "artifact"),
 )
 
+lineages = Table(
+    "lineages",
+    metadata,
+    Column("state", Name, ForeignKey("states.id"), primary_key=True),
+    Column("list", Name, nullable=False),
+    Index("ix_lineages_list", "list"),
+    sqlite_with_rowid=False,
+)
+
 lineage = Table(
     "lineage",
     metadata,
-    Column("state", Name, ForeignKey("states.id"), primary_key=True),
+    Column("list", Name, primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("record", Name, ForeignKey("records.id"), nullable=False),
     Index("ix_lineage_record", "record"),
