@@ -111,7 +111,7 @@ def _point(point: Mapping[str, Any]) -> Sequence[str]:
 
 
 _LEAD = """\
-What the methods of the objective level do, on the embedded model: `python runs/objectives.py`
+What the methods of the objective level do, on the embedded model: `python -m runs.objectives`
 measures it, in about half an hour on two quiet cores."""
 
 _PAIRS = """\

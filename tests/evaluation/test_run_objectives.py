@@ -26,7 +26,7 @@ def test_prompting_says_what_weighs():
 
 def test_every_method_is_measured_and_the_page_tells_it(pico, monkeypatch):
     monkeypatch.setattr(here, "TOKENS", 8)
-    found = {"command": "python runs/objectives.py", "date": "2026-01-01"}
+    found = {"command": "python -m runs.objectives", "date": "2026-01-01"}
     found["rewards"] = json.loads(json.dumps(measured(lambda: rewards(pico, TINY))))
     curves = found["rewards"]["curves"]
     assert {"generic", "prompting", "modpo", "rewards-in-context", "morlhf"} <= curves.keys()
