@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -28,7 +29,7 @@ from ipse.rewards import ATTRIBUTES, measure
 from ipse.state import State
 from ipse.text import words
 
-__all__ = ["METHODS", "QUICK", "Size", "steered"]
+__all__ = ["METHODS", "QUICK", "Size", "Taste", "pairs", "people", "steered"]
 
 METHODS = (
     "recent:k=4",
@@ -125,7 +126,7 @@ class Tested:
 
 def people(size: Size) -> tuple[list[Tested], list[User]]:
     """Give the people who are tested, and others whom everyone's part is learned from."""
-    told = _pairs()
+    told = pairs()
     order = sorted(told, key=lambda user: (-len(told[user]), user))
     tested = [_tested(user, told[user], size.prompts) for user in order[: size.people]]
     rest = order[size.people :][: size.taught]
@@ -149,7 +150,8 @@ def _tested(user: str, told: Sequence[tuple[Record, Record]], prompts: int) -> T
     )
 
 
-def _pairs() -> dict[str, list[tuple[Record, Record]]]:
+@cache
+def pairs() -> dict[str, list[tuple[Record, Record]]]:
     """Give everyone's reasons, each with the same as a preference over another's."""
     folder = sample_path()
     arguments = ukpconvarg.arguments(folder)
