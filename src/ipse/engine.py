@@ -28,7 +28,7 @@ from ipse.plan import Message, Plan, Sampling
 from ipse.questions import NextQuestion, asker, next_question
 from ipse.records import Kind, Record, User
 from ipse.replies import KEEP_REPLIES, Answer, Pieces, Replies
-from ipse.route import Choice, Router, methods_of, read_route, written
+from ipse.route import Choice, Router, gate_serves, methods_of, read_route, written
 from ipse.running import Running
 from ipse.searching import Found, search
 from ipse.state import SavedState
@@ -483,7 +483,7 @@ class Ipse:
     def _serves(self, method: Method, view: User) -> bool:
         """Whether the gate of a method says that what was trained for a person serves them."""
         saved = self._lifecycle.known(method, view)
-        return saved is not None and saved.state.facts.get("gate", {}).get("serves") == "adapter"
+        return saved is not None and gate_serves(saved.state)
 
     def _personal(self, generic: Plan, user: str, methods: Sequence[Method]) -> Plan:
         """Make a plan personal; records and states are of one moment of the person's."""
