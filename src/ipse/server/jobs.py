@@ -16,9 +16,9 @@ from ipse.engine import Ipse
 from ipse.errors import IpseError, StoreFailure
 from ipse.meter import Told
 from ipse.state import SavedState
-from ipse.store import StoredJob
+from ipse.store import Relearn, StoredJob
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "rule"]
 
 _LOG = logging.getLogger("ipse.jobs")
 
@@ -27,6 +27,23 @@ _WAIT = 2.0
 
 _TELL = 0.5
 """Seconds between two words of how far a job is: each is a write."""
+
+
+def rule(engine: Ipse, every: int) -> Relearn | None:
+    """Say who is learned of anew without being asked for, as records come.
+
+    Args:
+        engine: Knows the methods.
+        every: After so many new records; 0 is never.
+
+    Returns:
+        The rule; None where there is none, or no method that trains.
+    """
+    training = [method for method in engine.methods if method.trains]
+    if not (every and training):
+        return None
+    names = tuple(sorted({method.name for method in training}))
+    return Relearn(every, engine.written, names, min(method.fewest for method in training))
 
 
 class _Stopped(BaseException):

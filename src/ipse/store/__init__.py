@@ -3,6 +3,7 @@
 from ipse.store.corrections import first_version, next_version
 from ipse.store.jobs import StoredJob
 from ipse.store.keys import Key, Keys
+from ipse.store.relearning import Relearn
 from ipse.store.store import Store
 from ipse.store.values import (
     Added,
@@ -28,6 +29,7 @@ __all__ = [
     "Page",
     "Person",
     "Receipt",
+    "Relearn",
     "StateSummary",
     "Store",
     "StoredJob",

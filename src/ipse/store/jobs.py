@@ -7,18 +7,30 @@ latest attempt at a job may say how far it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from ipse.errors import Unknown
+from ipse.store import relearning
 from ipse.store.database import Database
+from ipse.store.relearning import Relearn
 from ipse.store.schema import is_text, micros, moment, owned
-from ipse.store.served import jobs
+from ipse.store.served import jobs, paused
 from ipse.store.writes import note
 
 __all__ = ["ATTEMPTS", "Jobs", "StoredJob", "erase"]
@@ -78,10 +90,27 @@ class Jobs:
 
     Args:
         database: Where.
+
+    Attributes:
+        relearn: Who is learned of anew without being asked for; None is nobody.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.relearn: Relearn | None = None
+
+    def ask_due(self, connection: Connection, people: Iterable[str]) -> None:
+        """Ask for those people to be learned of who have had enough new records by now.
+
+        Args:
+            connection: Of the writer that adds records: they are there together with the job.
+            people: Whose records came.
+        """
+        if self.relearn is None:
+            return
+        for user in relearning.due(connection, self.relearn, people):
+            job = StoredJob(uuid4().hex, user, "enroll", self.relearn.methods)
+            connection.execute(insert(jobs).values(_row(job)))
 
     def add(self, user: str | None, kind: str, methods: str) -> StoredJob:
         """Ask for something to be learned; one that waits already is given as it is.
@@ -143,8 +172,9 @@ class Jobs:
         return {"queued": 0, "running": 0, **{row[0]: row[1] for row in rows}}
 
     def take(self) -> StoredJob | None:
-        """Begin the job that waited longest; None where none waits."""
-        query = select(jobs).where(jobs.c.status == "queued").order_by(jobs.c.made, jobs.c.id)
+        """Begin the job that waited longest; None where none does but those of who is paused."""
+        wanted = jobs.c.status == "queued", ~exists().where(owned(paused, jobs.c.user))
+        query = select(jobs).where(*wanted).order_by(jobs.c.made, jobs.c.id)
         with self._database.reading() as connection:  # who waits for work does not hold up writers
             if connection.execute(query.limit(1)).one_or_none() is None:
                 return None
@@ -158,12 +188,15 @@ class Jobs:
                 "begun": micros(datetime.now(UTC)),
             }
             connection.execute(update(jobs).where(jobs.c.id == row.id).values(values))
+            if self.relearn and row.kind != "fit" and row.methods == self.relearn.methods:
+                relearning.begun(connection, row.user)
             found = connection.execute(select(jobs).where(jobs.c.id == row.id)).one()
         return _job(found)
 
     def tell(self, job: StoredJob, doing: str, share: float) -> bool:
-        """Say how far a job is; give whether it is still wanted."""
-        return self._move(job, {"doing": doing, "share": share})
+        """Say how far a job is; give whether it is still wanted, and its person not paused."""
+        unpaused = ~exists().where(owned(paused, jobs.c.user))
+        return self._move(job, {"doing": doing, "share": share}, unpaused)
 
     def end(self, job: StoredJob, states: int = 0, error: str = "") -> bool:
         """End a job, well or with what went wrong; give whether it was still wanted."""
@@ -192,10 +225,11 @@ class Jobs:
             again = connection.execute(update(jobs).where(left).values(status="queued"))
         return again.rowcount, given_up.rowcount
 
-    def _move(self, job: StoredJob, values: Mapping[str, Any]) -> bool:
+    def _move(self, job: StoredJob, values: Mapping[str, Any], *only: ColumnElement[bool]) -> bool:
         mine = jobs.c.id == job.id, jobs.c.attempts == job.attempts, jobs.c.status == "running"
+        moved = update(jobs).where(*mine, *only).values(**values)
         with self._database.writing() as connection:
-            return connection.execute(update(jobs).where(*mine).values(**values)).rowcount == 1
+            return connection.execute(moved).rowcount == 1
 
 
 def erase(connection: Connection, user_id: str) -> None:

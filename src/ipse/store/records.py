@@ -195,12 +195,18 @@ def touch(connection: Connection, changes: Mapping[str, int]) -> None:
     if there:
         moved = update(users).where(users.c.id == bindparam("who"))
         counted = moved.values(
-            revision=users.c.revision + 1, records=users.c.records + bindparam("change")
+            revision=users.c.revision + 1,
+            records=users.c.records + bindparam("change"),
+            unlearned=users.c.unlearned + bindparam("new"),
         )
-        connection.execute(counted, [{"who": u, "change": changes[u]} for u in sorted(there)])
+        rows = [{"who": u, "change": n, "new": max(0, n)} for u, n in sorted(changes.items())]
+        connection.execute(counted, [row for row in rows if row["who"] in there])
     if new := sorted(changes.keys() - there):
         floor = connection.execute(select(func.max(forgotten.c.revision))).scalar() or 0
-        rows = [{"id": u, "revision": floor + 1, "records": changes[u]} for u in new]
+        rows = [
+            {"id": u, "revision": floor + 1, "records": changes[u], "unlearned": changes[u]}
+            for u in new
+        ]
         connection.execute(insert(users), rows)
 
 

@@ -127,6 +127,7 @@ class Store:
         with self._database.writing() as connection:
             added = records.add_records(connection, rows)
             note(connection, {"records": list(rows), "known": sorted(added.there)})
+            self.jobs.ask_due(connection, {row["user"] for row in rows.values()})
         return Added(added.new, len(batch) - added.new, added.there)
 
     def replace(self, record_id: str, record: Record) -> Receipt:
@@ -148,6 +149,7 @@ class Store:
             receipt = forget.forget_record(connection, record_id, record.user, leave=False)
             records.add_records(connection, rows)
             note(connection, {"record": record.id, "receipt": receipt.noted()})
+            self.jobs.ask_due(connection, [record.user])
             self.scratch.cleared()  # before the commit: no crash after it can keep what is in it
         return self._finish(receipt)
 
@@ -475,7 +477,9 @@ class Store:
             Conflict: If a record or a state of the same id is there with other content.
         """
         try:
-            return transfer.import_user(self._database, self._artifacts, Path(path), user_id)
+            return transfer.import_user(
+                self._database, self._artifacts, Path(path), self.jobs, user_id
+            )
         finally:
             self._artifacts.tidied(self._database)
 
