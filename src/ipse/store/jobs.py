@@ -1,8 +1,9 @@
 """Jobs: what is to be learned, kept until it is done.
 
-A job waits, is taken by a worker, and ends; each step is a transaction. A worker that dies leaves
-its job under way: the next one puts it back, and learning goes on from what was kept. Only the
-latest attempt at a job may say how far it is.
+A job waits, is taken by a worker, and ends; each step is a transaction. Who takes one has it for a
+while, and longer as long as they say so: so of many servers on one store, one is at it. A worker
+that dies falls silent: once its time is over any other puts the job back, and learning goes on from
+what was kept. Only who has a job may say how far it is.
 """
 
 from __future__ import annotations
@@ -33,10 +34,13 @@ from ipse.store.schema import is_text, micros, moment, owned
 from ipse.store.served import jobs, paused
 from ipse.store.writes import note
 
-__all__ = ["ATTEMPTS", "Jobs", "StoredJob", "erase"]
+__all__ = ["ATTEMPTS", "LEASE", "Jobs", "StoredJob", "erase"]
 
 ATTEMPTS: Final = 5
 """How often a job is begun by workers that then die, before it is given up: it may be the cause."""
+
+LEASE: Final = 15.0
+"""Seconds that a job stays with a worker of whom nothing is heard."""
 
 Status = Literal["queued", "running", "done", "failed"]
 
@@ -63,6 +67,7 @@ class StoredJob:
         made: When it was asked for, in UTC.
         begun: When it was begun the last time.
         ended: When it ended.
+        owner: Stands for who is at it, this time; "" while nobody is.
     """
 
     id: str
@@ -78,11 +83,14 @@ class StoredJob:
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
     begun: datetime | None = None
     ended: datetime | None = None
+    owner: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the job as JSON-able data."""
+        """Give the job as JSON-able data, without who is at it."""
         times = {name: getattr(self, name) for name in ("made", "begun", "ended")}
-        return {**vars(self), **{n: t.isoformat() if t else None for n, t in times.items()}}
+        shown = {**vars(self), **{n: t.isoformat() if t else None for n, t in times.items()}}
+        del shown["owner"]
+        return shown
 
 
 class Jobs:
@@ -93,11 +101,13 @@ class Jobs:
 
     Attributes:
         relearn: Who is learned of anew without being asked for; None is nobody.
+        lease: Seconds that a job stays with a worker of whom nothing is heard.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.relearn: Relearn | None = None
+        self.lease = LEASE
 
     def ask_due(self, connection: Connection, people: Iterable[str]) -> None:
         """Ask for those people to be learned of who have had enough new records by now.
@@ -186,8 +196,12 @@ class Jobs:
                 "status": "running",
                 "attempts": row.attempts + 1,
                 "begun": micros(datetime.now(UTC)),
+                "owner": uuid4().hex,
+                "until": self._until(connection),
             }
-            connection.execute(update(jobs).where(jobs.c.id == row.id).values(values))
+            mine = jobs.c.id == row.id, jobs.c.status == "queued"
+            if not connection.execute(update(jobs).where(*mine).values(values)).rowcount:
+                return None  # another was first
             if self.relearn and row.kind != "fit" and row.methods == self.relearn.methods:
                 relearning.begun(connection, row.user)
             found = connection.execute(select(jobs).where(jobs.c.id == row.id)).one()
@@ -197,6 +211,10 @@ class Jobs:
         """Say how far a job is; give whether it is still wanted, and its person not paused."""
         unpaused = ~exists().where(owned(paused, jobs.c.user))
         return self._move(job, {"doing": doing, "share": share}, unpaused)
+
+    def hold(self, job: StoredJob) -> bool:
+        """Say that a job is being done still; give whether it is, to the database, one's own."""
+        return self._move(job, {})
 
     def end(self, job: StoredJob, states: int = 0, error: str = "") -> bool:
         """End a job, well or with what went wrong; give whether it was still wanted."""
@@ -209,7 +227,7 @@ class Jobs:
         return self._move(job, {"status": "queued", "attempts": job.attempts - 1, "doing": ""})
 
     def put_back(self) -> tuple[int, int]:
-        """Let what a worker that is gone left under way wait again; what too many did, has failed.
+        """Let what a worker fell silent over wait again; what too many did, has failed.
 
         Returns:
             How many wait again, and how many are given up.
@@ -219,16 +237,31 @@ class Jobs:
             "done. See the server's log, and ask again"
         )
         failed = {"status": "failed", "error": error, "ended": micros(datetime.now(UTC))}
-        left, often = jobs.c.status == "running", jobs.c.attempts >= ATTEMPTS
+        often = jobs.c.attempts >= ATTEMPTS
+        with self._database.reading() as connection:
+            query = select(jobs.c.id).where(*self._left(connection)).limit(1)
+            if connection.execute(query).one_or_none() is None:
+                return 0, 0
         with self._database.writing() as connection:
-            given_up = connection.execute(update(jobs).where(left, often).values(**failed))
-            again = connection.execute(update(jobs).where(left).values(status="queued"))
+            left = self._left(connection)
+            given_up = connection.execute(update(jobs).where(*left, often).values(**failed))
+            again = connection.execute(update(jobs).where(*left).values(status="queued"))
         return again.rowcount, given_up.rowcount
 
+    def _until(self, connection: Connection) -> int:
+        """Give when what is heard of now is over."""
+        return self._database.now(connection) + round(self.lease * 1e6)
+
+    def _left(self, connection: Connection) -> tuple[ColumnElement[bool], ...]:
+        """Say which jobs are under way with nobody at them."""
+        now = self._database.now(connection)
+        return jobs.c.status == "running", func.coalesce(jobs.c.until, 0) <= now
+
     def _move(self, job: StoredJob, values: Mapping[str, Any], *only: ColumnElement[bool]) -> bool:
-        mine = jobs.c.id == job.id, jobs.c.attempts == job.attempts, jobs.c.status == "running"
-        moved = update(jobs).where(*mine, *only).values(**values)
+        mine = jobs.c.id == job.id, jobs.c.owner == job.owner, jobs.c.status == "running"
         with self._database.writing() as connection:
+            moved = update(jobs).where(*mine, *only)
+            moved = moved.values(**values, until=self._until(connection))
             return connection.execute(moved).rowcount == 1
 
 
@@ -243,11 +276,14 @@ def _of(user: str | None) -> ColumnElement[bool]:
 
 def _row(job: StoredJob) -> dict[str, Any]:
     times = {name: getattr(job, name) for name in ("made", "begun", "ended")}
-    return {**vars(job), **{name: micros(time) if time else None for name, time in times.items()}}
+    row = {**vars(job), **{name: micros(time) if time else None for name, time in times.items()}}
+    return {**row, "owner": None}
 
 
 def _job(row: Row[Any]) -> StoredJob:
     fields = dict(row._mapping)
+    del fields["until"]
+    fields["owner"] = row.owner or ""
     for name in ("made", "begun", "ended"):
         fields[name] = None if fields[name] is None else moment(fields[name])
     return StoredJob(**fields)

@@ -71,7 +71,7 @@ __all__ = [
     "versions",
 ]
 
-VERSION = "0006"
+VERSION = "0007"
 """The newest migration; a file that says otherwise is migrated, or refused if it is newer."""
 
 # Pages and cursors rely on one order of names everywhere: that of their code points.
