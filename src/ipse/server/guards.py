@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipse.errors import Forbidden, IpseError, TooSlow, Unauthorized
+from ipse.patience import waiting
 from ipse.server.context import Served, blocking
 from ipse.server.failures import answer, failed
 from ipse.server.identity import OPEN, Caller, of_key
@@ -73,9 +74,9 @@ class Gate:
             await answer(error)(scope, receive, seen)
             return
         limit = self._served.settings.deadline if scope["path"].startswith(KEYED) else None
-        with self._served.waiting.within(limit) as waiting:
+        with waiting(limit), self._served.waiting.within(limit) as within:
             await self._app(scope, self._counted(receive), seen)
-        if not waiting.cancelled_caught or whole:
+        if not within.cancelled_caught or whole:
             return
         late = scope["ipse.error"] = self._late()
         if not started:
