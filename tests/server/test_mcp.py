@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 from mcp import Client, StdioServerParameters
@@ -140,3 +142,17 @@ def test_over_stdin_and_stdout_the_command_says_who_it_is(tmp_path):
         ("list_memories", {}),
     )
     assert [each["id"] for each in listed["results"]] == [added["id"]]
+
+
+def test_an_open_line_ends_when_the_server_is_about_to(client):
+    """Whatever told it to: no signal need have."""
+    served = client.app.state.served
+    accept = {"Accept": "application/json, text/event-stream"}
+    with ThreadPoolExecutor(1) as pool:
+        line = pool.submit(client.get, "/mcp", headers=accept)
+        deadline = time.monotonic() + 30
+        while not served.waiting._lines:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        client.portal.call(served.waiting.end, 600)
+        assert line.result(30).status_code == 200
