@@ -15,6 +15,7 @@ from ipse.store.values import (
     Receipt,
     StateSummary,
     StoredReply,
+    owner,
 )
 from ipse.store.writes import Outcome, Write, Writes
 
@@ -38,4 +39,5 @@ __all__ = [
     "Writes",
     "first_version",
     "next_version",
+    "owner",
 ]
