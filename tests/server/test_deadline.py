@@ -32,7 +32,8 @@ class Silent:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
         self.left = threading.Event()
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._accepting = threading.Thread(target=self._serve, daemon=True)
+        self._accepting.start()
 
     def _serve(self) -> None:
         while True:
@@ -51,7 +52,10 @@ class Silent:
             self.left.set()
 
     def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)  # or it would be accepted from for ever
         self._socket.close()
+        self._accepting.join(SLACK)
+        assert not self._accepting.is_alive()
 
 
 @pytest.fixture
