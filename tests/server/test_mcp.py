@@ -132,6 +132,17 @@ def test_who_is_paused_gets_nothing_added(client, engine):
     assert "paused" in answer.json()["result"]["content"][0]["text"]
 
 
+def test_a_preference_says_what_was_liked_less(engine):
+    liked = {"text": "green", "kind": "preference", "about": "Tea?"}
+    _, (told, refused) = talk(
+        mcp_server(engine, lambda _: "eve"),
+        ("add_memory", {**liked, "rejected": "black"}),
+        ("add_memory", liked),
+    )
+    assert engine.store.record(told["id"], "eve").rejected == "black"
+    assert "needs a rejected text" in refused
+
+
 def test_over_stdin_and_stdout_the_command_says_who_it_is(tmp_path):
     code = "from ipse.cli import main; main()"
     store = str(tmp_path / "ipse.db")

@@ -46,6 +46,9 @@ def _unheard() -> None:
 class _Sent:
     """What was sent of an answer; called like what sends it.
 
+    Args:
+        send: What sends it.
+
     Attributes:
         started: Whether anything was.
         streams: Whether it is a stream of events.
