@@ -342,7 +342,8 @@ class Store:
             reply: The reply, with the records and states of its plan.
             after: The replies before it in its conversation, which the model reads: it goes with
                 what those are made of, too.
-            most: How many replies to the person are kept, the latest.
+            most: How many replies to the person are kept, the latest; up to a tenth more stay
+                until they go together.
 
         Raises:
             Conflict: If the person is not there, or something it is made of is gone.
