@@ -60,6 +60,7 @@ def serve(where: str, port: int, kind: type[Ipse]) -> None:
     """Be a server, until killed; it says nothing."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     with kind(where, "echo", "bm25") as engine:
+        engine.store.jobs.lease = 1.0  # seconds: what a killed server was at is soon begun anew
         run(engine, Settings(backend="echo", port=port), lambda _: None)
 
 

@@ -29,6 +29,7 @@ FLOORS = (
         "cache",
         "spec",
         "meter",
+        "patience",
         "preferences",
         "queries",
     },

@@ -167,7 +167,7 @@ class Lifecycle:
 
         Args:
             method: The method.
-            people: Their ids; everybody in the store where it is not given.
+            people: Their ids; everybody in the store who is not paused where it is not given.
             told: Told how far it is.
             anew: Learn of everybody, as if nothing were known.
 
@@ -176,7 +176,7 @@ class Lifecycle:
         """
         if type(method).enroll is Method.enroll:  # it learns nothing of anyone
             return []
-        names = self.store.everybody() if people is None else people
+        names = self._unpaused() if people is None else people
         parents = self._parents(method)
         views = self._views(names)
         due = [view.id for view in views if anew or self._is_due(method, view, parents)]
@@ -355,6 +355,10 @@ class Lifecycle:
             if self.store.state_id(key) != kept.id:  # what is forgotten by now must not stay
                 self._everyones.drop(key)
         return kept
+
+    def _unpaused(self) -> Iterator[str]:
+        """Give everyone of whom something new may be learned."""
+        return (name for name in self.store.everybody() if not self.store.pauses.since(name))
 
     def _views(self, names: Iterable[str]) -> Iterator[User]:
         for name in names:

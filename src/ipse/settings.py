@@ -146,6 +146,11 @@ class Settings(BaseSettings):
         30, ge=0, description="For serve: seconds that what is under way has to end at shutdown."
     )
 
+    relearn: int = Field(
+        10,
+        ge=0,
+        description="For serve: methods that train learn after so many new records; 0 is never.",
+    )
     learn_conversations: bool = Field(
         False, description="For serve: whether what people say in conversations becomes records."
     )

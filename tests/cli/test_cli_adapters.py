@@ -61,10 +61,10 @@ def test_list_shows_everyones_and_each_persons_with_versions(here):
         ("bob", "current"),
     ]
     shown = here("adapters", "list").out
-    for word in ("everyone", "ada", "bob", "user-adapter", "previous", "records"):
+    for word in ("shared", "ada", "bob", "user-adapter", "previous", "records"):
         assert word in shown
     assert {one["user"] for one in listed(here, "bob")} == {"bob"}
-    assert {one["user"] for one in listed(here, "everyone")} == {None}
+    assert {one["user"] for one in listed(here, "shared")} == {None}
     assert here("adapters", "list", "nobody").status == 2
 
 
@@ -82,7 +82,7 @@ def test_show_one_or_all_of_a_person(here):
     every = here("adapters", "show", "ada", "--json").json["adapters"]
     assert [one["is"] for one in every] == ["previous", "current"]
     shown = here("adapters", "show", present["name"][:8]).out
-    assert "gate: the person's own adapter serves: it is served untested" in shown
+    assert "gate: own adapter serves: it is served untested" in shown
     assert "training" in shown
 
 
@@ -112,7 +112,7 @@ def test_only_a_version_is_rolled_back_to(here):
     ran = here("adapters", "rollback", "ada", "user-adapter", "--to", present["name"])
     assert (ran.status, "no version to go back to" in ran.err) == (2, True)
     assert here("adapters", "rollback", "bob", "user-adapter").status == 2
-    assert here("adapters", "rollback", "everyone", "user-adapter").status == 2
+    assert here("adapters", "rollback", "shared", "user-adapter").status == 2
 
 
 def test_remove_one_and_then_all_of_a_person(here):
@@ -128,7 +128,7 @@ def test_remove_one_and_then_all_of_a_person(here):
 
 
 def test_removing_everyones_takes_what_was_made_from_it(here):
-    here("adapters", "remove", "everyone", "--yes")
+    here("adapters", "remove", "shared", "--yes")
     assert listed(here) == []
 
 

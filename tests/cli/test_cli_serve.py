@@ -76,3 +76,14 @@ def test_a_server_says_where_it_is_and_ends_when_it_is_told_to(ada):
     assert (line["route"], line["status"]) == ("/v1/chat/completions", 200)
     assert "Tea" not in said
     assert process.returncode in (0, -signal.SIGTERM)
+
+
+def test_a_key_says_what_changes_with_it(run):
+    run("init")
+    assert "no keys. Make one" in run("keys", "list").out
+    first = run("keys", "create", "--user", "eve")
+    assert "asks everybody for a key" in first.err
+    assert "Nothing is known of 'eve' yet" in first.err
+    second = run("keys", "create", "--service")
+    assert "asks everybody" not in second.err
+    assert "Nothing is known" not in second.err

@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 from mcp import Client, StdioServerParameters
@@ -130,6 +132,17 @@ def test_who_is_paused_gets_nothing_added(client, engine):
     assert "paused" in answer.json()["result"]["content"][0]["text"]
 
 
+def test_a_preference_says_what_was_liked_less(engine):
+    liked = {"text": "green", "kind": "preference", "about": "Tea?"}
+    _, (told, refused) = talk(
+        mcp_server(engine, lambda _: "eve"),
+        ("add_memory", {**liked, "rejected": "black"}),
+        ("add_memory", liked),
+    )
+    assert engine.store.record(told["id"], "eve").rejected == "black"
+    assert "needs a rejected text" in refused
+
+
 def test_over_stdin_and_stdout_the_command_says_who_it_is(tmp_path):
     code = "from ipse.cli import main; main()"
     store = str(tmp_path / "ipse.db")
@@ -140,3 +153,17 @@ def test_over_stdin_and_stdout_the_command_says_who_it_is(tmp_path):
         ("list_memories", {}),
     )
     assert [each["id"] for each in listed["results"]] == [added["id"]]
+
+
+def test_an_open_line_ends_when_the_server_is_about_to(client):
+    """Whatever told it to: no signal need have."""
+    served = client.app.state.served
+    accept = {"Accept": "application/json, text/event-stream"}
+    with ThreadPoolExecutor(1) as pool:
+        line = pool.submit(client.get, "/mcp", headers=accept)
+        deadline = time.monotonic() + 30
+        while not served.waiting._lines:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        client.portal.call(served.waiting.end, 600)
+        assert line.result(30).status_code == 200

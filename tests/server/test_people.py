@@ -3,6 +3,7 @@
 import io
 import time
 import zipfile
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +12,9 @@ from starlette.testclient import TestClient
 from ipse.errors import UnknownUser
 from ipse.server import create_app
 from ipse.settings import Settings
+from ipse.store import StoredReply
 from tests.server.conftest import LOCAL, bearer
+from tests.store.samples import made_from
 
 SAID = {"kind": "dialogue", "output": "I never eat meat."}
 ADA, BOB = "/v1/users/ada", "/v1/users/bob"
@@ -193,7 +196,7 @@ def test_a_past_reply_is_explained_and_spoken_of(client, engine):
     why = client.get(f"{ADA}/replies/chatcmpl-{reply.id}").json()
     assert [each["id"] for each in why["evidence"]] == list(reply.plan.evidence)
     assert SAID["output"] in [each["output"] for each in why["evidence"]]
-    assert [each["method"] for each in why["states"]] == ["bm25"]
+    assert [(each["method"], each["of"]) for each in why["states"]] == [("bm25", "own")]
     told = client.post(f"{ADA}/replies/{reply.id}/feedback", json={"thumb": "down"})
     assert told.status_code == 201
     (record,) = told.json()["records"]
@@ -204,7 +207,7 @@ def test_a_past_reply_is_explained_and_spoken_of(client, engine):
 
 
 def wait_for(client, path):
-    for _ in range(200):
+    for _ in range(400):
         job = client.get(path).json()
         if job["status"] in ("done", "failed"):
             return job
@@ -253,6 +256,7 @@ def test_enrolling_is_a_job_that_is_done_in_the_background(client, engine):
 
 def test_a_job_that_was_cut_short_is_done_by_the_next_server(engine):
     job = engine.store.jobs.add("ada", "enroll", "bm25")
+    engine.store.jobs.lease = 0.5  # seconds after which who is silent is held to be gone
     assert engine.store.jobs.take().id == job.id
     with TestClient(create_app(engine, Settings(backend="echo")), base_url=LOCAL) as client:
         assert wait_for(client, f"{ADA}/jobs/{job.id}")["attempts"] == 2
@@ -318,3 +322,26 @@ def test_a_state_is_listed_and_rolled_back_to_by_its_owner_alone(client, engine)
     assert client.post(f"{ADA}/states/{state['id']}/rollback").status_code == 404
     assert client.get(f"{BOB}/states/{state['id']}/adapter").status_code == 404
     assert client.get(f"{ADA}/states/{state['id']}/adapter").status_code == 422
+
+
+def test_whose_a_state_is_is_said_in_the_same_words_everywhere(client, engine):
+    """In a kept reply, in an answer that explains itself, and in a receipt: own, or shared."""
+    ada = engine.store.user("ada")
+    shared = engine.store.keep(made_from(ada.records[:1], user=None, method="shared"))
+    asked = {
+        "model": "ipse",
+        "user": "ada",
+        "messages": [{"role": "user", "content": "Why?"}],
+        "personalization": {"methods": "facets", "explain": True},
+    }
+    told = client.post("/v1/chat/completions", json=asked).json()["personalization"]
+    why = client.get(f"{ADA}/replies/{told['reply_id']}").json()
+    said = {each["id"]: each["of"] for each in why["states"]}
+    assert said == {each["id"]: each["of"] for each in told["states"]}
+    assert set(said.values()) == {"own"}
+    reply = StoredReply("r", "ada", datetime.now(UTC), "?", methods="x", states=(shared.id,))
+    engine.store.begin_reply(reply)
+    engine.store.finish_reply("r", "text")
+    assert client.get(f"{ADA}/replies/r").json()["states"][0]["of"] == "shared"
+    receipt = client.delete(ADA).json()
+    assert {each["id"]: each["of"] for each in receipt["states"]} == said | {shared.id: "shared"}

@@ -128,6 +128,19 @@ def test_a_stream_goes_on_to_its_end_while_nobody_new_gets_in(start):
         httpx.get(address)
 
 
+def test_an_open_line_of_mcp_holds_nothing_up(start):
+    process, address = start(30)
+    headers = {"Accept": "application/json, text/event-stream"}
+    with httpx.stream("GET", f"{address}/mcp", headers=headers, timeout=PATIENCE) as line:
+        assert line.headers["content-type"].startswith("text/event-stream")
+        began = time.monotonic()
+        end(process)
+        assert line.read() == b""
+        assert time.monotonic() - began < 10
+    ended(process)
+    assert time.monotonic() - began < 20
+
+
 @pytest.mark.parametrize("upstream", [0.5], indirect=True)
 def test_what_takes_too_long_is_told_that_the_server_ends(start):
     process, address = start(1)

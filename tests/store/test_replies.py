@@ -280,3 +280,15 @@ def test_keeping_one_more_reply_takes_a_dozen_statements(store):
     assert store.finish_reply("three", "Because.")
     assert [each.id for each in store.replies("ada")] == ["three"]
     assert len(run) <= 12
+
+
+def test_what_is_too_old_goes_a_tenth_at_a_time(store):
+    """Never fewer than are asked for, never a tenth more, and the latest of them."""
+    store.add([record(0)])
+    counts = []
+    for n in range(65):
+        answered(store, n, most=20)
+        counts.append(len(store.replies("ada")))
+    assert max(counts) == 22
+    assert min(counts[20:]) == 20
+    assert [each.id for each in store.replies("ada", 20)] == [f"ada-{n}" for n in range(64, 44, -1)]

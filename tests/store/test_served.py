@@ -1,5 +1,7 @@
 """What a server keeps: writes that happen once, jobs that are done, people who are paused."""
 
+import time
+
 import pytest
 
 from ipse.errors import BackendFailure, Conflict, Unknown, UnknownRecord
@@ -133,6 +135,7 @@ def test_a_job_waits_is_taken_and_ends(store):
 
 def test_a_job_that_was_left_under_way_is_begun_again(store, reopen):
     store.add(batch(2))
+    store.jobs.lease = 0.0
     job = store.jobs.add("ada", "enroll", "bm25")
     left = store.jobs.take()
     other = reopen()
@@ -144,8 +147,47 @@ def test_a_job_that_was_left_under_way_is_begun_again(store, reopen):
     assert other.jobs.end(again)
 
 
+def test_a_job_stays_with_who_is_heard_of(store, reopen):
+    """Another server on the same store, begun anew as often as it likes, leaves it to them."""
+    store.add(batch(2))
+    store.jobs.add("ada", "enroll", "bm25")
+    mine, other = store.jobs.take(), reopen()
+    for _ in range(3):
+        assert other.jobs.put_back() == (0, 0)
+        assert other.jobs.take() is None
+        assert store.jobs.hold(mine)
+    store.jobs.lease = 0.0
+    assert store.jobs.tell(mine, "half", 0.5)  # the last that is heard
+    assert other.jobs.put_back() == (1, 0)
+    assert not store.jobs.hold(mine)
+
+
+def test_who_put_a_job_down_and_it_was_taken_up_elsewhere_has_it_no_longer(store, reopen):
+    """Both times it is the first attempt: these do not tell who has it."""
+    store.add(batch(2))
+    store.jobs.add("ada", "enroll", "bm25")
+    first = store.jobs.take()
+    store.jobs.put_down(first)
+    second = reopen().jobs.take()
+    assert (first.id, first.attempts) == (second.id, second.attempts)
+    assert not store.jobs.end(first)
+    assert store.jobs.end(second)
+
+
+def test_who_is_at_a_job_is_told_to_nobody(store):
+    store.add(batch(2))
+    store.jobs.add("ada", "enroll", "bm25")
+    assert store.jobs.take().owner not in str(store.jobs.latest("ada")[0].to_json())
+
+
+def test_the_time_of_the_database_is_that_of_the_world(store):
+    with store._database.reading() as connection:
+        assert abs(store._database.now(connection) / 1e6 - time.time()) < 5
+
+
 def test_a_job_that_ends_every_worker_is_given_up(store):
     store.add(batch(2))
+    store.jobs.lease = 0.0
     job = store.jobs.add("ada", "enroll", "bm25")
     for _ in range(ATTEMPTS):
         assert store.jobs.counts() == {"queued": 1, "running": 0}

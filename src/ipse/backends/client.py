@@ -7,24 +7,28 @@ after as long as the server asks. It never writes the key into a message. It kno
 from __future__ import annotations
 
 import json
-import random
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
 
+from ipse.backends.retrying import backoff, retry_after
 from ipse.errors import BackendFailure, UsageError
+from ipse.patience import patience
 
 __all__ = ["Client", "server_url"]
 
 _T = TypeVar("_T")
 
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_CONNECT = 10.0  # seconds
+_SLACK = 0.5
+"""Seconds that an answer is waited for longer than who asked does: theirs is the clearer error."""
 _LONGEST_WAIT = 60.0
 """Seconds a server may ask us to wait before we give up instead."""
 _LONGEST = 500
@@ -59,7 +63,7 @@ class Client:
         self.sleep: Callable[[float], None] = time.sleep
         self._api_key = api_key
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(timeout, connect=10.0))
+        self._http = httpx.Client(headers=headers)
 
     def close(self) -> None:
         """Close the connections."""
@@ -140,7 +144,7 @@ class Client:
             last = attempt == self.retries
             response = self._send(url, body, last)
             if response is None:
-                self.sleep(_backoff(attempt))
+                self.sleep(backoff(attempt))
             elif response.status_code in _PASSING and not last:
                 response.close()
                 self.sleep(self._asked(response, attempt))
@@ -148,12 +152,18 @@ class Client:
                 break
         assert response is not None
         try:
-            yield response
+            with patience().cutting(partial(_hang_up, response)):
+                yield response
         finally:
             response.close()
 
     def _send(self, url: str, body: Mapping[str, Any], last: bool) -> httpx.Response | None:
-        request = self._http.build_request("POST", url, json=body)
+        left = patience().left
+        if not left:
+            raise BackendFailure(f"nobody waits any more for what {_place(url)} answers")
+        read = min(self.timeout, left + _SLACK)
+        timeout = httpx.Timeout(read, connect=min(_CONNECT, read))
+        request = self._http.build_request("POST", url, json=body, timeout=timeout)
         try:
             return self._http.send(request, stream=True)
         except httpx.ReadTimeout as error:
@@ -173,9 +183,9 @@ class Client:
             raise BackendFailure(f"{_place(url)} broke off: {self._hide(str(error))}") from error
 
     def _asked(self, response: httpx.Response, attempt: int) -> float:
-        wait = _retry_after(response.headers.get("retry-after", ""))
+        wait = retry_after(response.headers.get("retry-after", ""))
         if wait is None:
-            return _backoff(attempt)
+            return backoff(attempt)
         if wait > _LONGEST_WAIT:
             raise BackendFailure(
                 f"{_place(str(response.url))} answered {response.status_code} and asks to wait "
@@ -239,6 +249,15 @@ def server_url(text: str) -> httpx.URL:
     return url
 
 
+def _hang_up(response: httpx.Response) -> None:
+    """Close a connection under whoever reads from it, in whatever thread: they then hear an end."""
+    stream = response.extensions.get("network_stream")
+    taken = stream.get_extra_info("socket") if stream is not None else None
+    if taken is not None:
+        with suppress(OSError):
+            taken.shutdown(socket.SHUT_RDWR)
+
+
 def _sendable(key: str) -> str:
     """Give a key without the space around it; a message never shows it."""
     key = key.strip()
@@ -248,24 +267,6 @@ def _sendable(key: str) -> str:
             "letter beyond ASCII. Copy the key anew"
         )
     return key
-
-
-def _backoff(attempt: int) -> float:
-    return float(min(8.0, 0.5 * 2**attempt) * random.uniform(0.5, 1.0))
-
-
-def _retry_after(value: str) -> float | None:
-    """Read a Retry-After header, which gives seconds or a date; None if it gives neither."""
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -223,7 +224,8 @@ class HttpBackend:
         """Call with each of the arguments, several at once; the first failure cancels the rest."""
         results: list[_T] = []
         with ThreadPoolExecutor(self._concurrency) as pool:
-            futures = [pool.submit(call, *one) for one in arguments]
+            # In the context of who asks, which says how long they wait.
+            futures = [pool.submit(copy_context().run, call, *one) for one in arguments]
             try:
                 for future in futures:
                     results.append(future.result())

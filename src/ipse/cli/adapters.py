@@ -21,7 +21,7 @@ from ipse.store import StateSummary, Store
 
 __all__ = ["adapters"]
 
-_EVERYONE = "everyone"
+_SHARED = "shared"
 _SHORTEST = 4
 _NOTHING = "Nothing was learned in the model. Try: ipse enroll --method user-adapter"
 
@@ -70,7 +70,7 @@ def show(call: Call, what: What) -> None:
 @command
 def rollback(
     call: Call,
-    user: Annotated[str, typer.Argument(help=f"Whose; or {_EVERYONE}.")],
+    user: Annotated[str, typer.Argument(help=f"Whose; {_SHARED} is everyone's.")],
     method: Annotated[str, typer.Argument(help="Which method's.")],
     to: Annotated[str | None, typer.Option(help="Which; the one before if not given.")] = None,
 ) -> None:
@@ -138,18 +138,18 @@ def _learned(store: Store, user: str | None = None) -> list[StateSummary]:
 
 
 def _of(store: Store, user: str) -> list[StateSummary]:
-    """Give those of a person, or of everyone."""
+    """Give those of a person, or the shared ones."""
     if store.revision(user):
         return _learned(store, user)
-    if user == _EVERYONE:
+    if user == _SHARED:
         return [s for s in _learned(store) if s.key.user is None]
     store.user(user, latest=0)  # says that there is no such person
     return []
 
 
 def _found(store: Store, what: str) -> list[StateSummary]:
-    """Give those of a person or of everyone, or the one of a name."""
-    if store.revision(what) or what == _EVERYONE:
+    """Give those of a person or the shared ones, or the one of a name."""
+    if store.revision(what) or what == _SHARED:
         return _of(store, what)
     return _matching(_learned(store), what)
 
@@ -191,7 +191,7 @@ def _name(state: StateSummary) -> str:
 
 
 def _owner(state: StateSummary) -> str:
-    return _EVERYONE if state.key.user is None else state.key.user
+    return _SHARED if state.key.user is None else state.key.user
 
 
 def _standing(state: StateSummary) -> str:

@@ -18,6 +18,9 @@ keys = typer.Typer(name="keys", help="Who may ask the server, and for whom.")
 _User = Annotated[str | None, typer.Option("--user", "-u", help="Whose.")]
 
 
+_NONE = "There are no keys. Make one: ipse keys create --user NAME, or --service"
+
+
 @keys.command("create")
 @command
 def create(
@@ -31,8 +34,14 @@ def create(
     if (user is None) != service:
         raise UsageError("a key is for one person or for a service: give --user NAME or --service")
     with call.store(create=True) as store:
+        first = not store.keys.any()
+        known = user is None or store.revision(user) > 0
         text, key = store.keys.create(user)
-    warn("Keep it: it is shown this once.")
+    warn("Keep it: it is shown this once. A client sends it as Authorization: Bearer, or api_key.")
+    if first:
+        warn("It is the first: from now on the server asks everybody for a key.")
+    if not known:
+        warn(f"Nothing is known of {user!r} yet: the key is theirs, whoever they turn out to be.")
     call.answer({"key": text, **_shown(key)}, text)
 
 
@@ -43,7 +52,7 @@ def list_(call: Call, user: _User = None) -> None:
     with call.store() as store:
         found = store.keys.list(user)
     rows = [(f"ipse-{k.id}", _whose(k), k.made, k.revoked or "") for k in found]
-    shown = table(("key", "for", "made", "revoked"), rows)
+    shown = table(("key", "for", "made", "revoked"), rows) if rows else _NONE
     call.answer({"keys": [_shown(key) for key in found]}, shown)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from ipse.cli.call import Call, command
+from ipse.cli.output import warn
 from ipse.errors import missing_extra
 from ipse.records import check_user
 
@@ -23,7 +25,9 @@ def mcp(
     check_user(user)
     server = _server()
     with call.engine(create=True) as engine:
-        server.mcp_server(engine, lambda _: user).run("stdio")
+        if sys.stdin.isatty():
+            warn("A client of MCP starts this, and talks over stdin and stdout. Ctrl-D ends it.")
+        server.run_stdio(engine, user, call.settings.relearn)
 
 
 def _server() -> Any:

@@ -36,8 +36,8 @@ _LATEST = 4
 _WORDS = 12
 
 _SERVES = {
-    "adapter": "the person's own adapter",
-    "shared": "everyone's adapter",
+    "adapter": "own adapter",
+    "shared": "shared adapter",
     "retrieval": "retrieval",
     "none": "the model as it is",
 }

@@ -170,6 +170,11 @@ class Method(ABC):
         return None
 
     @property
+    def fewest(self) -> int:
+        """How many records a person has, at least, of whom it learns anything worth a job."""
+        return 1
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The hyperparameters, by name."""
         return asdict(self)

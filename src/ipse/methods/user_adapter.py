@@ -96,6 +96,11 @@ class UserAdapter(Method):
     whole: bool = True
     refresh: int = 20
 
+    @property
+    def fewest(self) -> int:
+        """How many records there are, at least, where it trains."""
+        return max(1, self.least) if self.gate else 1
+
     def fit(self, people: Iterable[User]) -> Steps[State | None]:
         """Train everyone's adapter, as `shared-adapter` of the same settings does."""
         return everyones(self.task).fit(people)

@@ -106,6 +106,11 @@ class UserDpo(Method):
     least: int = 20
     refresh: int = 20
 
+    @property
+    def fewest(self) -> int:
+        """How many records there are, at least, where it trains."""
+        return max(1, self.least) if self.gate else 1
+
     def fit(self, people: Iterable[User]) -> Steps[State | None]:
         """Train everyone's adapter, as `shared-adapter` does, and keep what to compare with."""
         everyone = list(people)

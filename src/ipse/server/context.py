@@ -18,7 +18,7 @@ from ipse.plan import Message
 from ipse.server.conversations import Listener, uses_of
 from ipse.server.gauges import Gauges
 from ipse.server.identity import Caller
-from ipse.server.jobs import Worker
+from ipse.server.jobs import Worker, rule
 from ipse.server.observe import Observed
 from ipse.server.waiting import Waiting
 from ipse.settings import Settings
@@ -65,6 +65,7 @@ class Served:
     def __post_init__(self) -> None:
         self.worker = Worker(self.engine, self.observed.job)
         self.observed.registry.register(Gauges(self.engine))
+        self.engine.store.jobs.relearn = rule(self.engine, self.settings.relearn)
         if self.settings.learn_conversations:
             self.said = Listener(self.engine, uses_of(self.settings.conversation_uses))
 

@@ -101,7 +101,9 @@ def failed(error: Exception) -> dict[str, Any]:
         return envelope(status, message, "invalid_request", param)
     if isinstance(error, HTTPException):
         phrase = HTTPStatus(status).phrase
-        return envelope(status, str(error.detail), phrase.lower().replace(" ", "_"))
+        nothing = "nothing is at this address. What there is: GET /openapi.json"
+        detail = nothing if error.detail == HTTPStatus.NOT_FOUND.phrase else str(error.detail)
+        return envelope(status, detail, phrase.lower().replace(" ", "_"))
     return envelope(status, "something went wrong here. The server's log says more")
 
 

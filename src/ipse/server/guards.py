@@ -6,13 +6,15 @@ Pure ASGI, so that streams pass through untouched.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipse.errors import Forbidden, IpseError, TooSlow, Unauthorized
+from ipse.patience import waiting
 from ipse.server.context import Served, blocking
 from ipse.server.failures import answer, failed
 from ipse.server.identity import OPEN, Caller, of_key
@@ -23,6 +25,9 @@ __all__ = ["KEYED", "Gate", "is_loopback"]
 KEYED = ("/v1/", "/v2/", "/v3/", "/mcp", "/metrics")
 """What is refused without a key before it is looked at; the rest asks for one itself."""
 
+_LINES = "/mcp"
+"""Where event streams are open lines, on which something may be told some time."""
+
 _EVENTS = "text/event-stream"
 _RETRY = "5"  # seconds
 
@@ -32,6 +37,45 @@ _HOSTS = ("localhost", "127.0.0.1", "[::1]")
 def is_loopback(host: str) -> bool:
     """Say whether an address to listen on can be reached from its own machine alone."""
     return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _unheard() -> None:
+    """Take no notice."""
+
+
+class _Sent:
+    """What was sent of an answer; called like what sends it.
+
+    Args:
+        send: What sends it.
+
+    Attributes:
+        started: Whether anything was.
+        streams: Whether it is a stream of events.
+        whole: Whether all of it was.
+        streaming: Told when it turns out to be a stream of events.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = self.streams = self.whole = False
+        self.streaming: Callable[[], None] = _unheard
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kind = Headers(raw=message["headers"]).get("content-type", "")
+            if kind.startswith(_EVENTS):
+                self.streams = True
+                self.streaming()
+        self.started = True
+        if message["type"] == "http.response.body":
+            self.whole = not message.get("more_body", False)
+        await self._send(message)
+
+    async def finish(self, data: bytes = b"") -> None:
+        """Send the last of it, unless that was sent."""
+        if not self.whole:
+            await self({"type": "http.response.body", "body": data})
 
 
 class Gate:
@@ -51,17 +95,7 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        started, streams, whole = False, False, False
-
-        async def seen(message: Message) -> None:
-            nonlocal started, streams, whole
-            if message["type"] == "http.response.start":
-                streams = (
-                    Headers(raw=message["headers"]).get("content-type", "").startswith(_EVENTS)
-                )
-            started, whole = True, not message.get("more_body", True)
-            await send(message)
-
+        sent = _Sent(send)
         headers = Headers(scope=scope)
         try:
             caller = scope["ipse.caller"] = await self._caller(scope["path"], headers)
@@ -70,19 +104,22 @@ class Gate:
             self._check_size(headers)
         except (IpseError, HTTPException) as error:
             scope["ipse.error"] = error
-            await answer(error)(scope, receive, seen)
+            await answer(error)(scope, receive, sent)
             return
         limit = self._served.settings.deadline if scope["path"].startswith(KEYED) else None
-        with self._served.waiting.within(limit) as waiting:
-            await self._app(scope, self._counted(receive), seen)
-        if not waiting.cancelled_caught or whole:
-            return
-        late = scope["ipse.error"] = self._late()
-        if not started:
-            await answer(late)(scope, receive, seen)
-        elif streams:  # the status is sent already
-            event = b"data: " + json.dumps(failed(late)).encode() + b"\n\n"
-            await send({"type": "http.response.body", "body": event})
+        is_line = scope["path"].startswith(_LINES)
+        with waiting(limit), self._served.waiting.within(limit) as within:
+            if is_line:
+                sent.streaming = partial(self._served.waiting.keep_open, within)
+            await self._app(scope, self._counted(receive), sent)
+        if is_line and sent.streams:
+            await sent.finish()
+        elif within.cancelled_caught and not sent.whole:
+            late = scope["ipse.error"] = self._late()
+            if not sent.started:
+                await answer(late)(scope, receive, sent)
+            elif sent.streams:  # the status is sent already
+                await sent.finish(b"data: " + json.dumps(failed(late)).encode() + b"\n\n")
 
     def _late(self) -> Exception:
         """Say why a request was given up."""

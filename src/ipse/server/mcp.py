@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from inspect import cleandoc
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from mcp.server import MCPServer
@@ -26,8 +27,9 @@ from ipse.records import Kind, Record
 from ipse.server.acting import changed, check_not_paused
 from ipse.server.context import blocking
 from ipse.server.identity import HEADER, named, needed
+from ipse.server.jobs import Worker, rule
 
-__all__ = ["Mcp", "mcp_server"]
+__all__ = ["Mcp", "mcp_server", "run_stdio"]
 
 _ABOUT = (
     "What is known of one person: what they said, wrote, chose, rated or are. Search it before "
@@ -46,6 +48,9 @@ Name = Annotated[str, Field(description="The memory's id.")]
 Confirm = Annotated[
     Literal["forget everything"], Field(description="Only where the person asked for it.")
 ]
+
+_PATIENCE = 5.0
+"""Seconds that a job under way has to stop when stdin ends; who then kills it loses nothing."""
 
 T = TypeVar("T")
 
@@ -71,17 +76,24 @@ class _Tools:
         return await self._done(context, act)
 
     async def add_memory(
-        self, text: str, context: Told, kind: Kind = "dialogue", about: str = ""
+        self,
+        text: str,
+        context: Told,
+        kind: Kind = "dialogue",
+        about: str = "",
+        rejected: str | None = None,
     ) -> Shown:
         """Keep something the person said, wrote, chose, rated or is.
 
         `kind` is `profile` for what they are (`about` is then the attribute, such as `diet`),
-        `dialogue` for what they said (`about` is what it answers), `content` for what they wrote.
+        `dialogue` for what they said (`about` is what it answers), `content` for what they wrote,
+        `preference` for what they like better than `rejected`.
         """
 
         def act(user: str) -> Shown:
             check_not_paused(self._store, user)
-            return _shown(self._engine.remember(user, text, kind=kind, input=about))
+            more = {"input": about, "rejected": rejected}
+            return _shown(self._engine.remember(user, text, kind=kind, **more))
 
         return await self._done(context, act)
 
@@ -159,8 +171,26 @@ def mcp_server(engine: Ipse, who: Callable[[Told], str]) -> MCPServer[Any]:
         (tools.get_profile, _READS),
         (tools.forget_everything, _REMOVES),
     ):
-        server.add_tool(tool, annotations=hints)
+        server.add_tool(tool, description=cleandoc(tool.__doc__ or ""), annotations=hints)
     return server
+
+
+def run_stdio(engine: Ipse, user: str, relearn: int) -> None:
+    """Serve one person's tools over stdin and stdout, until stdin ends.
+
+    Args:
+        engine: Knows them.
+        user: Who.
+        relearn: After how many new records methods that train learn of them; 0 is never.
+    """
+    engine.store.jobs.relearn = rule(engine, relearn)
+    worker = Worker(engine, lambda _: None)
+    if engine.store.jobs.relearn is not None:
+        worker.start()
+    try:
+        mcp_server(engine, lambda _: user).run("stdio")
+    finally:
+        worker.stop(_PATIENCE)
 
 
 class Mcp:

@@ -21,6 +21,7 @@ class Waiting:
     def __init__(self) -> None:
         """Begin with none, and with no end in sight."""
         self._scopes: set[CancelScope] = set()
+        self._lines: set[CancelScope] = set()
         self._end = math.inf
 
     @property
@@ -45,9 +46,19 @@ class Waiting:
                 yield scope
             finally:
                 self._scopes.discard(scope)
+                self._lines.discard(scope)
+
+    def keep_open(self, scope: CancelScope) -> None:
+        """Let a request last until the server is told to end, and no longer.
+
+        Args:
+            scope: What `within` gave of one that is an open line: nobody waits for its end.
+        """
+        self._lines.add(scope)
+        scope.deadline = current_time() if self.ending else math.inf
 
     def end(self, grace: float) -> None:
-        """End whatever is under way in time; call it in the loop that answers.
+        """End whatever is under way in time, and open lines at once; call it in the answering loop.
 
         Args:
             grace: How many seconds it may go on.
@@ -55,3 +66,5 @@ class Waiting:
         self._end = current_time() + grace
         for scope in self._scopes:
             scope.deadline = min(scope.deadline, self._end)
+        for scope in self._lines:
+            scope.deadline = current_time()

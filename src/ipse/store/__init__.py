@@ -3,6 +3,7 @@
 from ipse.store.corrections import first_version, next_version
 from ipse.store.jobs import StoredJob
 from ipse.store.keys import Key, Keys
+from ipse.store.relearning import Relearn
 from ipse.store.store import Store
 from ipse.store.values import (
     Added,
@@ -14,6 +15,7 @@ from ipse.store.values import (
     Receipt,
     StateSummary,
     StoredReply,
+    owner,
 )
 from ipse.store.writes import Outcome, Write, Writes
 
@@ -28,6 +30,7 @@ __all__ = [
     "Page",
     "Person",
     "Receipt",
+    "Relearn",
     "StateSummary",
     "Store",
     "StoredJob",
@@ -36,4 +39,5 @@ __all__ = [
     "Writes",
     "first_version",
     "next_version",
+    "owner",
 ]

@@ -44,15 +44,21 @@ def touch(connection: Connection, changes: Mapping[str, int]) -> None:
     if there:
         moved = update(users).where(users.c.id == bindparam("who"))
         counted = moved.values(
-            revision=users.c.revision + 1, records=users.c.records + bindparam("change")
+            revision=users.c.revision + 1,
+            records=users.c.records + bindparam("change"),
+            unlearned=users.c.unlearned + bindparam("new"),
         )
-        connection.execute(counted, [{"who": u, "change": changes[u]} for u in sorted(there)])
+        rows = [{"who": u, "change": n, "new": max(0, n)} for u, n in sorted(changes.items())]
+        connection.execute(counted, [row for row in rows if row["who"] in there])
     for user in [user for user in there if changes[user] < 0]:
         now = select(users.c.revision).where(owned(users, user)).scalar_subquery()
         connection.execute(update(shrunk).where(owned(shrunk, user)).values(revision=now))
     if new := sorted(changes.keys() - there):
         floor = connection.execute(select(func.max(forgotten.c.revision))).scalar() or 0
-        rows = [{"id": u, "revision": floor + 1, "records": changes[u]} for u in new]
+        rows = [
+            {"id": u, "revision": floor + 1, "records": changes[u], "unlearned": changes[u]}
+            for u in new
+        ]
         connection.execute(insert(users), rows)
         came = [{"user": u, "revision": floor + 1} for u in new]
         connection.execute(insert(shrunk), came)

@@ -1,6 +1,7 @@
 """The tables, in SQLAlchemy Core, and the one condition that says whose a row is.
 
-    users     one row a person: how many records, and a revision that moves with every change
+    users     one row a person: how many records, how many of them came since learning last began,
+              and a revision that moves with every change
     records   what is known; clustered by (user, time, id), so a person's latest N is one range
     states    what was learned; `slot` marks the current state of a key
     shrunk    person -> the revision at which a record of theirs last went, or they came
@@ -74,7 +75,7 @@ __all__ = [
     "versions",
 ]
 
-VERSION = "0006"
+VERSION = "0008"
 """The newest migration; a file that says otherwise is migrated, or refused if it is newer."""
 
 # Pages and cursors rely on one order of names everywhere: that of their code points.
@@ -94,6 +95,7 @@ users = Table(
     Column("id", Name, primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("records", BigInteger, nullable=False),
+    Column("unlearned", BigInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 
@@ -241,11 +243,12 @@ IDS: BindParameter[Any] = bindparam("ids", expanding=True, type_=Text)
 T = TypeVar("T")
 
 
-def owned(table: Table, user_id: str | BindParameter[str]) -> ColumnElement[bool]:
+def owned(table: Table, user_id: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Say which rows are one person's: no query reads or writes a person's rows without it.
 
     A query that every answer needs is made once, with `WHOSE` for the person: to make one takes
-    longer than to run it. Who runs it hands it a text (`is_text`).
+    longer than to run it. Who runs it hands it a text (`is_text`). A column of another table says
+    that both are the same person's.
     """
     if isinstance(user_id, str) and not is_text(user_id):
         return false()

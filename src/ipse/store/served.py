@@ -29,6 +29,8 @@ jobs = Table(
     Column("made", BigInteger, nullable=False),
     Column("begun", BigInteger),
     Column("ended", BigInteger),
+    Column("owner", Text),  # who is at it: another one each time it is begun
+    Column("until", BigInteger),  # when, by the database's clock, it is theirs no longer
     Index("ix_jobs_user", "user", "made"),
     Index("ix_jobs_status", "status", "made"),
     Index("ix_jobs_ended", "ended"),

@@ -5,12 +5,13 @@ Each is told the person as `whose` and names as `ids`; whose rows they are, says
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from ipse.store.schema import IDS, WHOSE, origins, owned, parents, records, replies, sources, states
 
 __all__ = [
     "ABOVE",
+    "COUNT",
     "ENTER",
     "ENTERED",
     "ENTER_ORIGIN",
@@ -35,6 +36,7 @@ FINISH = (
     .where(replies.c.id == bindparam("reply"), replies.c.text.is_(None))
     .values(text=bindparam("said"))
 )
+COUNT = select(func.count()).where(owned(replies, WHOSE))  # by the index alone
 OLDER = (
     select(replies.c.id)
     .where(owned(replies, WHOSE))

@@ -128,6 +128,7 @@ class Store:
         with self._database.writing() as connection:
             added = records.add_records(connection, rows)
             note(connection, {"records": list(rows), "known": sorted(added.there)})
+            self.jobs.ask_due(connection, {row["user"] for row in rows.values()})
         return Added(added.new, len(batch) - added.new, added.there)
 
     def replace(self, record_id: str, record: Record) -> Receipt:
@@ -149,6 +150,7 @@ class Store:
             receipt = forget.forget_record(connection, record_id, record.user, leave=False)
             records.add_records(connection, rows)
             note(connection, {"record": record.id, "receipt": receipt.noted()})
+            self.jobs.ask_due(connection, [record.user])
             self.scratch.cleared()  # before the commit: no crash after it can keep what is in it
         return self._finish(receipt)
 
@@ -187,17 +189,9 @@ class Store:
             return records.view_since(connection, user_id, known)
 
     def record(self, record_id: str, user_id: str | None = None) -> Record:
-        """Read one record.
+        """Read one record, of one person if one is named, or raise `UnknownRecord`.
 
-        Args:
-            record_id: The record's id.
-            user_id: Whose it must be; another person's is then as unknown as one that is nowhere.
-
-        Returns:
-            The record.
-
-        Raises:
-            UnknownRecord: If there is no such record.
+        Another person's is then as unknown as one that is nowhere.
         """
         with self._database.reading() as connection:
             return records.find_record(connection, record_id, user_id)
@@ -355,7 +349,8 @@ class Store:
             reply: The reply, with the records and states of its plan.
             after: The replies before it in its conversation, which the model reads: it goes with
                 what those are made of, too.
-            most: How many replies to the person are kept, the latest.
+            most: How many replies to the person are kept, the latest; up to a tenth more stay
+                until they go together.
 
         Raises:
             Conflict: If the person is not there, or something it is made of is gone.
@@ -490,7 +485,9 @@ class Store:
             Conflict: If a record or a state of the same id is there with other content.
         """
         try:
-            return transfer.import_user(self._database, self._artifacts, Path(path), user_id)
+            return transfer.import_user(
+                self._database, self._artifacts, Path(path), self.jobs, user_id
+            )
         finally:
             self._artifacts.tidied(self._database)
 

@@ -20,6 +20,7 @@ from ipse.store import replies, states
 from ipse.store.archive import Standing, read_archive, write_archive
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
+from ipse.store.jobs import Jobs
 from ipse.store.learned import load
 from ipse.store.records import add_records, record_rows, view
 from ipse.store.schema import origins, owned
@@ -48,7 +49,7 @@ def export_user(database: Database, artifacts: Artifacts, user_id: str, path: Pa
 
 
 def import_user(
-    database: Database, artifacts: Artifacts, path: Path, user_id: str | None = None
+    database: Database, artifacts: Artifacts, path: Path, jobs: Jobs, user_id: str | None = None
 ) -> Imported:
     """Read one person's data from a file; `Store.import_user` says more."""
     archive = read_archive(path)
@@ -64,6 +65,7 @@ def import_user(
         answered = sum(_answer(connection, reply) for reply in archive.replies)
         counts = {"records": {"new": added.new, "known": added.known}, "replies": answered}
         note(connection, {**counts, "states": len(taken), "left_out": left_out})
+        jobs.ask_due(connection, [whose])
     return Imported(whose, added, len(taken), tuple(left_out), answered)
 
 

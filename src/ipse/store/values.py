@@ -19,9 +19,23 @@ __all__ = [
     "Receipt",
     "StateSummary",
     "StoredReply",
+    "owner",
 ]
 
 T = TypeVar("T")
+
+
+def owner(user: str | None, person: str) -> str:
+    """Say whose a state is, as a person is told it; no one else's id is in that.
+
+    Args:
+        user: Of whom it was learned; None is everyone who shares.
+        person: Who is told.
+
+    Returns:
+        `own`, `shared`, or `another person`.
+    """
+    return {person: "own", None: "shared"}.get(user, "another person")
 
 
 @dataclass(frozen=True)
@@ -179,13 +193,12 @@ class Receipt:
         return {name: value for name, value in self.to_json().items() if name != "user"}
 
     def _shown(self, state: StateSummary) -> dict[str, Any]:
-        owners = {self.user: "own", None: "shared"}
         return {
             "id": state.id,
             "method": state.key.method,
             "settings": state.key.settings,
             "base": state.key.base,
-            "of": owners.get(state.key.user, "another person"),
+            "of": owner(state.key.user, self.user),
             "records": state.records,
             "bytes": state.nbytes,
         }

@@ -17,6 +17,7 @@ from ipse.route import written
 from ipse.server.context import Served
 from ipse.server.identity import HEADER, Caller, named, person
 from ipse.server.openai.wire import EmbeddingRequest, Personalization, TextRequest, Turn
+from ipse.store import owner
 
 __all__ = ["Asked", "asked", "check_model", "turns_of", "whose"]
 
@@ -98,8 +99,14 @@ class Asked:
             saved = self.served.engine.store.find(name)
         except Unknown:
             return []
-        key, of = saved.key, "everyone" if saved.key.user is None else "own"
-        return [{"id": name, "method": key.method, "of": of, "adapter": saved.state.artifact}]
+        return [
+            {
+                "id": name,
+                "method": saved.key.method,
+                "of": owner(saved.key.user, self.user or ""),
+                "adapter": saved.state.artifact,
+            }
+        ]
 
     def _options(self) -> dict[str, Any]:
         return {

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from ipse.lm import Reply
 from ipse.plan import Plan
 from ipse.replies import Answer, Pieces
-from ipse.server.context import Asks, Serves, answering, blocking
+from ipse.server.context import Asks, Serves, answering
 from ipse.server.openai.asking import Asked, asked, whose
 from ipse.server.openai.events import Form, begun, respond
 from ipse.server.openai.logprobs import chat_logprobs, tokens
@@ -37,9 +37,9 @@ async def chat_completions(
     what = asked(served, user, body, body.messages)
     with served.observed.span("chat", body.model, what.sampling[0]) as span:
         if body.stream and "tools" not in body.passed:
-            answers = await blocking(what.pieces)
+            answers = await answering(what.pieces)
             first = await begun(answers)
-            return respond(_form(what, body, answers), answers, first, span.leave())
+            return respond(_form(what, body, answers), first, span.leave())
         found, whole = await answering(_answered, what, body)
         span.done([one.reply for one in found])
         return _at_once(whole, body) if body.stream else JSONResponse(whole)

@@ -35,9 +35,9 @@ async def completions(
     ]
     with served.observed.span("text_completion", body.model, all_asked[0].sampling[0]) as span:
         if body.stream:
-            answers = [one for what in all_asked for one in await blocking(what.pieces)]
+            answers = [one for what in all_asked for one in await answering(what.pieces)]
             first = await begun(answers)
-            return respond(_form(all_asked, body, answers), answers, first, span.leave())
+            return respond(_form(all_asked, body, answers), first, span.leave())
         found = [(what, one) for what in all_asked for one in await answering(what.answers)]
         span.done([one.reply for _, one in found])
         choices = [

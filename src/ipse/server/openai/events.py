@@ -15,8 +15,9 @@ from ipse.replies import Pieces
 from ipse.server.context import blocking
 from ipse.server.failures import failed
 from ipse.server.observe import Span
+from ipse.server.openai.reading import Reading
 
-__all__ = ["Form", "begun", "respond"]
+__all__ = ["Begun", "Form", "begun", "respond"]
 
 
 @dataclass(frozen=True)
@@ -40,47 +41,61 @@ class Form:
     more: Callable[[], dict[str, Any]]
 
 
-async def begun(answers: Sequence[Pieces]) -> list[str | None]:
+@dataclass(frozen=True)
+class Begun:
+    """Answers of which each has begun, or is empty.
+
+    Attributes:
+        readings: The answers.
+        first: The first piece of each; None where it is empty.
+    """
+
+    readings: Sequence[Reading]
+    first: Sequence[str | None]
+
+    async def close(self) -> None:
+        """End the writing of all that are not whole."""
+        with CancelScope(shield=True):
+            for one in self.readings:
+                await one.close()
+
+
+async def begun(answers: Sequence[Pieces]) -> Begun:
     """Wait for the first piece of each answer: what fails before it is an error of its own.
 
     Args:
         answers: The answers.
 
     Returns:
-        The pieces; None where an answer is empty.
+        The answers, with their first pieces.
     """
+    readings = [Reading(one) for one in answers]
     try:
-        return [await blocking(next, one, None) for one in answers]
+        return Begun(readings, [await one.next() for one in readings])
     except BaseException:
-        for one in answers:
-            one.close()
+        await Begun(readings, ()).close()
         raise
 
 
-def respond(
-    form: Form, answers: Sequence[Pieces], first: Sequence[str | None], span: Span
-) -> StreamingResponse:
+def respond(form: Form, begun: Begun, span: Span) -> StreamingResponse:
     """Send answers in pieces.
 
     Args:
         form: How they are written.
-        answers: The answers.
-        first: The first piece of each.
+        begun: The answers.
         span: Told what came of it.
 
     Returns:
         The response.
     """
-    events = _events(form, answers, first, span)
+    events = _events(form, begun, span)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, headers=headers, media_type="text/event-stream")
 
 
-async def _events(
-    form: Form, answers: Sequence[Pieces], first: Sequence[str | None], span: Span
-) -> AsyncIterator[bytes]:
+async def _events(form: Form, begun: Begun, span: Span) -> AsyncIterator[bytes]:
     try:
-        async for data in _data(form, answers, first, span):
+        async for data in _data(form, begun, span):
             yield _event(data)
         yield b"data: [DONE]\n\n"
     except Exception as error:  # the status is sent already: it is told as OpenAI tells it
@@ -88,19 +103,15 @@ async def _events(
         yield _event(failed(error))
     finally:
         span.stopped()
-        with CancelScope(shield=True):
-            for one in answers:
-                await blocking(one.close)
+        await begun.close()
 
 
-async def _data(
-    form: Form, answers: Sequence[Pieces], first: Sequence[str | None], span: Span
-) -> AsyncIterator[dict[str, Any]]:
+async def _data(form: Form, begun: Begun, span: Span) -> AsyncIterator[dict[str, Any]]:
     usage = {"usage": None} if form.usage else {}
     if form.opening:
-        for index in range(len(answers)):
+        for index in range(len(begun.readings)):
             yield {**form.head, "choices": [form.opening(index)], **usage}
-    under_way = dict(enumerate(first))
+    under_way = dict(enumerate(begun.first))
     while under_way:
         for index, piece in list(under_way.items()):
             if piece is None:
@@ -108,8 +119,8 @@ async def _data(
                 continue
             span.piece()
             yield {**form.head, "choices": [form.piece(index, piece)], **usage}
-            under_way[index] = await blocking(next, answers[index], None)
-    replies = [one.reply or Reply("") for one in answers]
+            under_way[index] = await begun.readings[index].next()
+    replies = [one.pieces.reply or Reply("") for one in begun.readings]
     choices = [await blocking(form.closing, *each) for each in enumerate(replies)]
     more = await blocking(form.more)
     span.done(replies)

@@ -9,8 +9,8 @@ from ipse.server.page.records import counted, when
 __all__ = ["reasons"]
 
 _SERVES = {
-    "adapter": "their own adapter",
-    "shared": "everyone's adapter",
+    "adapter": "own adapter",
+    "shared": "shared adapter",
     "retrieval": "retrieval",
     "none": "the model as it is",
 }

@@ -14,7 +14,7 @@ from ipse.server.context import Serves
 from ipse.server.idempotency import Once
 from ipse.server.people import wire
 from ipse.server.people.paths import Each, Learning, Who
-from ipse.store import StoredReply
+from ipse.store import StoredReply, owner
 
 __all__ = ["router"]
 
@@ -40,7 +40,7 @@ def explain_reply(user: Who, each: Each, served: Serves) -> dict[str, Any]:
         **_shown(reply),
         "evidence": [record.to_json() for record in _there(served.engine, user, reply.evidence)],
         "earlier": list(reply.earlier),
-        "states": [_state(served.engine, name) for name in reply.states],
+        "states": [_state(served.engine, user, name) for name in reply.states],
     }
 
 
@@ -91,7 +91,7 @@ def _there(engine: Ipse, user: str, names: tuple[str, ...] | list[str]) -> list[
     return found
 
 
-def _state(engine: Ipse, name: str) -> dict[str, Any]:
+def _state(engine: Ipse, user: str, name: str) -> dict[str, Any]:
     """Show a state that a reply leaned on; of one that is not kept any more, its id."""
     try:
         saved = engine.store.find(name)
@@ -100,7 +100,7 @@ def _state(engine: Ipse, name: str) -> dict[str, Any]:
     return {
         "id": name,
         "method": saved.key.method,
-        "of": "everybody" if saved.key.user is None else "the person",
+        "of": owner(saved.key.user, user),
         "records": len(saved.state.lineage),
         "made": saved.made.isoformat(),
         "adapter": saved.state.artifact,
