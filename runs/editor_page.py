@@ -79,17 +79,27 @@ def plot(found: Mapping[str, Any]) -> str:
 
 def _verdict(rows: Sequence[Mapping[str, Any]]) -> str:
     """Say which learners beat learning nothing and past edits that are shown, and by how much."""
-    better = [
+    return " ".join(
+        f"{_better(rows, over)} clearly less to edit than {than}."
+        for over, than in (
+            ("gain", "learning nothing"),
+            ("over_shown", "past edits that are shown"),
+        )
+    )
+
+
+def _better(rows: Sequence[Mapping[str, Any]], over: str) -> str:
+    found = [
         f"`{row['learner']}` ({_percent(row['saved'])})"
         for row in rows
-        if row["gain"]
-        and row["gain"]["adjusted"] < CERTAIN
-        and row["gain"]["mean"] > 0
+        if row[over]
+        and row[over]["adjusted"] < CERTAIN
+        and row[over]["mean"] > 0
         and row["learner"] != ORACLE
     ]
-    if not better:
-        return "No learner clearly leaves less to edit than learning nothing."
-    return f"What clearly leaves less to edit than learning nothing: {', '.join(better)}."
+    return (
+        f"{', '.join(found)} {'leave' if len(found) > 1 else 'leaves'}" if found else "None leaves"
+    )
 
 
 def _percent(share: Mapping[str, float]) -> str:

@@ -25,12 +25,13 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ipse.cli.waiting import waiting
 from ipse.construct import Editor, editors, owner
 from ipse.evaluation.grid import commit, hardware, versions
 from ipse.evaluation.scorers import edit_distance
-from ipse.evaluation.stats import compare, estimate, holm
+from ipse.evaluation.stats import Comparison, compare, estimate, holm
 from ipse.evaluation.tasks.passages import passages
 from ipse.importers import sample_path
 from ipse.importers.base import Problem, objects
@@ -45,18 +46,19 @@ from ipse.state import State
 from ipse.text import cut
 
 __all__ = [
-    "CERTAIN", "GROUPS", "LEARNERS", "ORACLE", "RESULTS", "Desk", "hired", "opened", "sources",
+    "CERTAIN", "GROUPS", "LEARNERS", "ORACLE", "RESULTS", "SHOWN", "Desk", "hired", "opened", "sources",
     "summed", "table", "texts", "work",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "editors.json"
-EDITORS, STRANGE, TEXTS, TOKENS = 10, 6, 12, 60
+EDITORS, STRANGE, TEXTS, TOKENS = 20, 6, 12, 60
 ORACLE = "the wishes told"
+SHOWN = "hybrid:k=4"
 
 LEARNERS = {
     "generic": "nothing is learned",
-    "hybrid:k=4": "past edits are shown, the nearest ones",
+    SHOWN: "past edits are shown, the nearest ones",
     "cipher": "phrases by the model, as published",
     "cipher-lexical": "phrases by counting",
     "cipher:k=1,words=lexical": "of the nearest edit alone",
@@ -80,8 +82,8 @@ GROUPS = {
 
 CERTAIN = 0.05
 _WORDS = 100
-_SEED = 1
-"""Not 0: those editors were looked at while `cipher-lexical` was made."""
+_SEED = 2
+"""Neither 0 nor 1: those editors were looked at while this was made."""
 
 
 @dataclass(frozen=True)
@@ -226,9 +228,7 @@ def summed(desks: Sequence[Desk]) -> list[dict[str, Any]]:
         name: np.array([desk.costs for desk in desks if desk.learner == name]) for name in LEARNERS
     }  # (editors, texts)
     whole = {name: found.sum(axis=1) for name, found in costs.items()}
-    others = [name for name in LEARNERS if name != "generic"]
-    gains = holm([compare(whole["generic"].tolist(), whole[n].tolist()) for n in others])
-    over = dict(zip(others, gains, strict=True))
+    over, over_shown = (_fewer(whole, name) for name in ("generic", SHOWN))
     rows = []
     for name, found in costs.items():
         curve = [estimate(column) for column in np.cumsum(found, axis=1).T.tolist()]
@@ -245,10 +245,18 @@ def summed(desks: Sequence[Desk]) -> list[dict[str, Any]]:
                 "untouched": round(float((found == 0).mean()), 4),
                 "saved": _numbers(estimate(share.tolist())),
                 "gain": asdict(over[name]) if name in over else None,
+                "over_shown": asdict(over_shown[name]) if name in over_shown else None,
                 "curve": [[round(one.mean, 2), round(one.error, 2)] for one in curve],
             }
         )
     return rows
+
+
+def _fewer(whole: Mapping[str, NDArray[np.float64]], than: str) -> dict[str, Comparison]:
+    """Say how many words fewer each learner leaves to edit, editor by editor."""
+    others = [name for name in LEARNERS if name not in ("generic", than)]
+    found = holm([compare(whole[than].tolist(), whole[n].tolist()) for n in others])
+    return dict(zip(others, found, strict=True))
 
 
 def _numbers(found: Any) -> dict[str, float]:
@@ -316,13 +324,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Give a table's lines: learners and what they left to edit."""
     return [
         "| learner | what it does | words edited | saved, of generic's | fewer than generic | "
-        "a text, second half | left alone | words a draft |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
+        "fewer than with past edits shown | a text, second half | left alone | words a draft |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
         *(
             f"| `{row['learner']}` | {row['what']} "
             f"| {row['total']['mean']:.0f} ± {row['total']['error']:.0f} "
             f"| {100 * row['saved']['mean']:+.0f}% ± {100 * row['saved']['error']:.0f} "
-            f"| {_gain(row['gain'])} "
+            f"| {_gain(row['gain'])} | {_gain(row['over_shown'])} "
             f"| {row['late']['mean']:.1f} ± {row['late']['error']:.1f} "
             f"| {100 * row['untouched']:.0f}% | {row['words']:.0f} |"
             for row in rows
