@@ -46,8 +46,8 @@ from ipse.state import State
 from ipse.text import cut
 
 __all__ = [
-    "CERTAIN", "GROUPS", "LEARNERS", "ORACLE", "RESULTS", "SHOWN", "Desk", "hired", "opened", "sources",
-    "summed", "table", "texts", "work",
+    "CERTAIN", "GROUPS", "LEARNERS", "ORACLE", "RESULTS", "SHOWN", "Desk", "hired", "opened",
+    "sources", "summed", "table", "texts", "work",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
