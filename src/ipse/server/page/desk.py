@@ -6,7 +6,7 @@ act for that person; so a key that is revoked ends an open page as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from anyio import to_thread
 
 from ipse.engine import Ipse
 from ipse.errors import UsageError
-from ipse.plan import Sampling
+from ipse.plan import Message, Sampling
 from ipse.server.observe import Span
 from ipse.server.page.conversation import Conversation
 
@@ -34,6 +34,7 @@ class Desk:
         sampling: How tokens are drawn.
         watch: Begins to watch an answer that is drawn so.
         wake: Says that there is something to learn.
+        said: Told what a person said, and the turns before it, unless that is temporary.
         bound: The one person this page is of; None where its owner acts for anyone.
         guest: Whether no key was needed.
         chosen: The person it shows; "" where none is chosen.
@@ -49,6 +50,7 @@ class Desk:
     sampling: Sampling
     watch: Callable[[Sampling], Span]
     wake: Callable[[], None]
+    said: Callable[[str, Sequence[Message]], None]
     bound: str | None = None
     guest: bool = True
     chosen: str = ""
@@ -86,6 +88,7 @@ class Desk:
         """Show another person; a conversation is of one."""
         self.may(person or None)
         if person != self.chosen:
+            self.conversation.stop()
             self.chosen, self.conversation = person, Conversation()
 
     async def call(self, what: Callable[..., Result], *args: Any, **options: Any) -> Result:

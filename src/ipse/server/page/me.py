@@ -167,7 +167,9 @@ def _leave(desk: Desk, paused: bool) -> None:
 
         async def pause(event: events.ValueChangeEventArguments[bool | None]) -> None:
             with telling():
-                await desk.call(desk.engine.store.pauses.set, desk.who, on=bool(event.value))
+                on = bool(event.value)
+                await desk.call(desk.engine.store.pauses.set, desk.who, on=on)
+                say("Paused. What is known still answers" if on else "No longer paused")
 
         upload(desk)
         ui.switch("Paused: nothing new is kept or learned", value=paused, on_change=pause)

@@ -7,6 +7,7 @@ from functools import partial
 
 from nicegui import ui
 
+from ipse.server.acting import check_not_paused
 from ipse.server.page.desk import Desk
 from ipse.server.page.learned import size
 from ipse.server.page.measures import measure
@@ -119,6 +120,8 @@ async def _learn(desk: Desk, person: str | None) -> None:
     """Ask for what is missing to be learned, in the background."""
     with telling():
         desk.may(person)
+        if person is not None:
+            check_not_paused(desk.engine.store, person)
         await desk.call(desk.engine.store.jobs.add, person, "enroll", desk.engine.written)
         desk.wake()
         say("It will be learned in the background", "positive")
