@@ -121,11 +121,16 @@ def settled(page) -> None:
 
 
 def strength(page, number) -> None:
-    """Set the strength by the keyboard: 0, 0.5 or 1."""
-    page.locator(".q-slider__track-container").focus()
-    for key in ["PageDown"] * 2 + ["PageUp"] * round(2 * number):
-        page.keyboard.press(key)
-    expect(page.locator(".ip-number")).to_have_text(f"{number:.2f}")
+    """Set the strength by the keyboard, from 1 down to 0.5 or 0."""
+    for left in ("0.50", "0.00")[: round(2 - 2 * number)]:
+        page.locator(".q-slider__track-container").press("PageDown")
+        expect(page.locator(".ip-number")).to_have_text(left)
+
+
+def choose(page, label, option) -> None:
+    """Choose one of several."""
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option).click()
 
 
 def said(card) -> str:

@@ -1,4 +1,4 @@
-"""Me on the page: corrections, a pause, an export that is whole, and erasing; and what is so after."""
+"""Me on the page: corrections, a pause, an export that is whole, erasing; what is so after."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ipse.engine import Ipse
-from tests.server.browser import ask, expect, go, in_chromium, said, show, told
+from tests.server.browser import ask, choose, expect, go, in_chromium, said, show, told
 
 pytestmark = in_chromium
 
@@ -80,7 +80,7 @@ def test_who_is_paused_has_nothing_new_kept_or_learned(page, known):
     told(page, "'ada' is paused")
     upload(page, "rice.jsonl", json.dumps(RICE).encode())
     page.get_by_role("button", name="Learn now").click()
-    expect(page.locator(".q-notification", has_text="is paused")).to_have_count(3)
+    expect(page.locator(".q-notification__badge")).to_have_text("3")  # it was said so often
     go(page, "Chat")
     expect(page.get_by_text("Paused: nothing new is kept or learned")).to_be_visible()
     _, personal = ask(page)
@@ -167,8 +167,3 @@ def test_what_is_found_is_of_the_kind_and_source_and_words_chosen(page, known):
     expect(shown).to_have_text(["dialogueI like rice"])
     page.get_by_label("Find").fill("nowhere to be found")
     expect(page.get_by_text("Nothing of this sort")).to_be_visible()
-
-
-def choose(page, label, option):
-    page.get_by_role("combobox", name=label).click()
-    page.get_by_role("option", name=option).click()

@@ -41,6 +41,7 @@ class Desk:
         strength: 0 is the generic model, 1 the methods as published.
         methods: The composition that answers; None is the engine's own.
         temporary: Whether nothing that is said is kept.
+        asked: Who is to be learned of because this page asked for it; None is everybody.
         dark: Whether it is dark; None is as the device is.
         conversation: What was said.
     """
@@ -57,6 +58,7 @@ class Desk:
     strength: float = 1.0
     methods: str | None = None
     temporary: bool = False
+    asked: set[str | None] = field(default_factory=lambda: {None})
     dark: bool | None = None
     conversation: Conversation = field(default_factory=Conversation)
 

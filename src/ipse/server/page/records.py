@@ -142,6 +142,7 @@ def sure(button: ui.button, question: str, then: Callable[[], Awaitable[None]]) 
         else:
             asked = True
             button.set_text(question)
+            button.props(f'aria-label="{question}"')
             button.props(remove="flat")
             button.props("unelevated")
 
