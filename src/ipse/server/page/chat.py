@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from nicegui import events, ui
 
@@ -12,6 +13,7 @@ from ipse.server.page.answers import AnswerCard, write
 from ipse.server.page.conversation import Answer, Turn
 from ipse.server.page.desk import Desk
 from ipse.server.page.feedback import prefer
+from ipse.server.page.files import SAMPLE
 from ipse.server.page.shell import empty, telling
 from ipse.server.page.welcome import welcome
 from ipse.store import Receipt
@@ -21,6 +23,11 @@ __all__ = ["chat"]
 _WARM = 0.8
 """The least temperature of an answer that is written once more, so that it may be another."""
 
+_EXAMPLES = (
+    "What shall I cook when I come home?",
+    "How should I spend two free weeks in August?",
+    "What shall I tell my daughter about the sea?",
+)
 _DOWN = "window.scrollTo({top: document.body.scrollHeight, behavior: 'smooth'})"
 
 
@@ -57,6 +64,7 @@ class _Chat:
                         f"Ask something as {desk.chosen or desk.bound}",
                         "Two answers come: the model's as it is, and their own.",
                     )
+                    self._examples()
             for turn in desk.conversation.turns:
                 self._draw_turn(turn)
         with ui.element("footer").classes("ip-ask"), ui.element("div").classes("ip-ask-in"):
@@ -64,8 +72,8 @@ class _Chat:
                 ui.label("Paused: nothing new is kept or learned").classes("ip-muted")
             self._dials()
             with ui.element("div").classes("ip-row ip-question"):
-                self._question = ui.textarea(placeholder="Ask something …  ( / )").props(
-                    'outlined autogrow dense rows=1 aria-label="Question"'
+                self._question = ui.textarea(placeholder="Ask something …").props(
+                    'outlined autogrow dense rows=1 aria-label="Question" title="Key: /"'
                 )
                 self._question.on(
                     "keydown.enter",
@@ -75,6 +83,13 @@ class _Chat:
                 ui.button(icon="send", on_click=self._send).props(
                     'unelevated round aria-label="Send"'
                 )
+
+    def _examples(self) -> None:
+        """Offer questions that the sample person's records have something to say on."""
+        if self.desk.chosen == SAMPLE:
+            with ui.element("div").classes("ip-chips"):
+                for question in _EXAMPLES:
+                    ui.button(question, on_click=partial(self._ask, question)).props("flat no-caps")
 
     def _dials(self) -> None:
         desk = self.desk
@@ -92,7 +107,7 @@ class _Chat:
             temporary = ui.checkbox("Temporary", value=desk.temporary, on_change=self._keep)
             temporary.props("dense").tooltip("Nothing that is said is kept")
             methods = ui.input("Methods", value=desk.methods or "", placeholder=desk.engine.written)
-            methods.props('dense borderless aria-label="Methods" stack-label')
+            methods.props('dense aria-label="Methods" stack-label')
             methods.on_value_change(lambda event: setattr(desk, "methods", event.value or None))
 
     def _keep(self, event: events.ValueChangeEventArguments[bool | None]) -> None:
@@ -100,12 +115,15 @@ class _Chat:
 
     async def _send(self) -> None:
         question = (self._question.value or "").strip()
-        if not question:
-            return
+        if question:
+            self._question.value = ""
+            await self._ask(question)
+
+    async def _ask(self, question: str) -> None:
+        """Let both sides answer a question."""
         desk, turn = self.desk, Turn(question)
         with telling():
             person, temporary = desk.who, desk.temporary
-            self._question.value = ""
             desk.conversation.turns.append(turn)
             self._draw_turn(turn)
             ui.run_javascript(_DOWN)

@@ -20,6 +20,9 @@ __all__ = ["Figures", "operate"]
 Figures = Callable[[], Sequence[tuple[str, str]]]
 """Gives what the server has counted since it began: a title and a number each."""
 
+_WIDE = {"first": "ip-wide"}
+"""Columns that a phone has no room for."""
+
 _PAGE = 50
 _LATEST = 5  # jobs
 _EVERY = 5.0  # seconds
@@ -118,9 +121,10 @@ class _Jobs:
             ui.label(what).classes("ip-state-name")
             ui.label(job.error or job.doing or job.status).classes("ip-muted ip-gap")
             ui.label(when(job.made)).classes("ip-muted")
-            ui.linear_progress(job.share, show_value=False).classes("ip-share").props(
-                f'aria-label="How far: {what}"'
-            )
+            if job.status == "running":
+                ui.linear_progress(job.share, show_value=False).classes("ip-share").props(
+                    f'aria-label="How far: {what}"'
+                )
 
 
 async def _people(desk: Desk, jobs: _Jobs) -> None:
@@ -130,7 +134,7 @@ async def _people(desk: Desk, jobs: _Jobs) -> None:
         with ui.element("table").classes("ip-table"):
             with ui.element("thead"), ui.element("tr"):
                 for name in ("person", "records", "first", "last", ""):
-                    with ui.element("th"):
+                    with ui.element("th").classes(_WIDE.get(name, "")):
                         ui.label(name)
             body = ui.element("tbody")
         more = ui.button("More").props("flat no-caps")
@@ -144,8 +148,13 @@ async def _people(desk: Desk, jobs: _Jobs) -> None:
             with body:
                 for one in page.items:
                     with ui.element("tr"):
-                        for cell in (one.id, f"{one.records:,}", when(one.first), when(one.last)):
-                            with ui.element("td"):
+                        for name, cell in (
+                            ("person", one.id),
+                            ("records", f"{one.records:,}"),
+                            ("first", when(one.first)),
+                            ("last", when(one.last)),
+                        ):
+                            with ui.element("td").classes(_WIDE.get(name, "")):
                                 ui.label(cell)
                         with ui.element("td"):
                             ui.button("Learn", on_click=partial(jobs.learn, one.id)).props(
