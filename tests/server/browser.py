@@ -44,8 +44,11 @@ class Server:
         self.store, self.port = store, _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         options = [f"--set={name}={value}" for name, value in settings.items()]
-        command = [sys.executable, str(SERVER), str(store), str(self.port), *options]
-        self.process = subprocess.Popen(command, cwd=store.parent)
+        self._command = [sys.executable, str(SERVER), str(store), str(self.port), *options]
+        self.begin()
+
+    def begin(self) -> None:
+        self.process = subprocess.Popen(self._command, cwd=self.store.parent)
 
     def wait(self) -> None:
         deadline = time.monotonic() + PATIENCE

@@ -17,11 +17,13 @@ from tests.server.browser import (
     ask,
     expect,
     in_chromium,
+    put,
     running,
     said,
     show,
     whole,
 )
+from tests.server.serve_page import FOREVER
 
 pytestmark = in_chromium
 
@@ -190,3 +192,21 @@ def tab_to(page, text, key="Tab") -> None:
         assert key, f"{text!r} is not focused"
         page.keyboard.press(key)
     raise AssertionError(f"no key leads to {text!r}")
+
+
+def test_who_loses_the_server_is_told_and_goes_on_when_it_is_back(page, tmp_path):
+    with running(tmp_path / "ipse.db") as server:
+        with Ipse(server.store, "echo") as known:
+            known.add(sample())
+        show(page, server, "ada")
+        _, personal = put(page, FOREVER)
+        expect(personal.locator(".ip-text")).to_contain_text("5 6 7")
+        server.process.kill()
+        server.process.wait()
+        expect(page.get_by_text("Connection lost")).to_be_visible()
+        server.begin()
+        expect(page.get_by_text("Ask something as ada")).to_be_visible()
+        expect(page.get_by_text("Connection lost")).to_be_hidden()
+        with Ipse(server.store, "echo") as known:
+            assert known.store.replies("ada") == []
+        ask(page)
