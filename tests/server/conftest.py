@@ -47,9 +47,9 @@ def bearer(key: str) -> dict[str, str]:
 # The page in a browser. Its module is read only where it is wanted: Playwright may not be there.
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """A server without keys, for the tests of one file."""
+    """A server without keys, for all tests of the page that do not ask for another."""
     browser = import_module("tests.server.browser")
     with browser.running(tmp_path_factory.mktemp("open") / "ipse.db") as server:
         yield server

@@ -16,6 +16,7 @@ from tests.server.browser import (
     QUESTION,
     ask,
     expect,
+    go,
     in_chromium,
     put,
     running,
@@ -87,7 +88,7 @@ def test_answers_on_the_page_are_counted_and_what_it_asks_to_learn_is_learned(pa
     tile = page.locator(".ip-tile").filter(has_text="Tokens written")
     expect(tile.locator(".ip-tile-number")).to_have_text(re.compile("[1-9]"))
     page.get_by_role("button", name="Learn of everybody").click()
-    row = page.get_by_label("Jobs").locator(".ip-row")
+    row = page.get_by_label("Jobs").locator(".ip-row").first
     expect(row).to_contain_text("done", timeout=10_000)
 
 
@@ -98,8 +99,36 @@ def test_no_view_is_wider_than_its_screen(page, server, known):
         expect(page.locator(f".ip-{name.lower()}")).to_be_visible()
         for width in (390, 1440):
             page.set_viewport_size({"width": width, "height": 844})
-            # Charts take their new width in a frame of their own.
-            page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+            fits(page, width)
+
+
+def test_no_long_word_no_answer_and_no_dialog_is_wider_than_a_phone(page, server, known):
+    word = "Donaudampfschifffahrtsgesellschaftskapitänsmütze" * 3
+    known.remember("ada", f"I always wear chickpeas, my {word}")
+    page.set_viewport_size({"width": 390, "height": 844})
+    show(page, server, "ada")
+    _, personal = ask(page, f"Chickpeas, a {word}?")
+    personal.get_by_text("Why this answer").click()
+    expect(personal.get_by_text("Methods: bm25")).to_be_visible()
+    fits(page, 390)
+    personal.get_by_role("button", name="Write it as it should have been").click()
+    for close in ("Leave it", "Close"):
+        expect(page.get_by_role("dialog")).to_be_visible()
+        fits(page, 390)
+        inside = "each => each.scrollWidth <= each.clientWidth"
+        assert page.locator(".ip-dialog").evaluate(inside)
+        page.get_by_role("dialog").get_by_role("button", name=close).click()
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        if close == "Leave it":
+            personal.locator(".ip-record", has_text="Donau").click()
+    go(page, "Me")
+    expect(page.locator(".ip-record").first).to_contain_text("Donau")
+    fits(page, 390)
+
+
+def fits(page, width) -> None:
+    """Wait until there is nothing to scroll to; charts take their new width in a frame."""
+    page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
 
 
 def test_keys_lead_to_every_view(page, server, known):
@@ -120,24 +149,24 @@ def test_light_and_dark_are_chosen_and_remembered(page, server, known):
     expect(page.locator("body.body--dark")).to_be_attached()
 
 
-@pytest.fixture
-def keyed(tmp_path):
-    """A server with keys, and Bob's."""
-    store = tmp_path / "ipse.db"
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory):
+    """A server with keys, Bob's and a service's, that learns from conversations."""
+    store = tmp_path_factory.mktemp("keyed") / "ipse.db"
     with Ipse(store, "echo") as engine:
         engine.add([*sample(), BOB])
-        key, _ = engine.store.keys.create("bob")
-    with running(store) as server:
-        yield server, key
+        keys = {name: engine.store.keys.create(name)[0] for name in ("bob", None)}
+    with running(store, learn_conversations="true") as server:
+        yield server, keys
 
 
 def test_a_key_of_one_person_shows_nobody_else(page, keyed):
-    server, key = keyed
+    server, keys = keyed
     show(page, server, "ada", "me")
     page.get_by_label("Key").fill("ipse-000000000000-" + "x" * 43)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("This key is good for nothing")).to_be_visible()
-    page.get_by_label("Key").fill(key)
+    page.get_by_label("Key").fill(keys["bob"])
     page.keyboard.press("Enter")
     expect(page.get_by_text("Ask something as bob")).to_be_visible()
     page.get_by_role("link", name="Me").click()
@@ -147,6 +176,23 @@ def test_a_key_of_one_person_shows_nobody_else(page, keyed):
     expect(page.get_by_text("This key is one person's")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_what_is_said_becomes_a_record_where_that_is_so_but_in_a_temporary_chat(page, keyed):
+    server, keys = keyed
+    show(page, server, "ada")
+    page.get_by_label("Key").fill(keys[None])
+    page.keyboard.press("Enter")
+    temporary = page.get_by_role("checkbox", name="Temporary")
+    temporary.click()
+    ask(page, "Said for now")
+    temporary.click()
+    ask(page, "Said for good")
+    go(page, "Me")
+    expect(page.get_by_text("23 records from")).to_be_visible()
+    with Ipse(server.store, "echo") as known:
+        record = known.store.user("ada").records[-1]
+    assert (record.output, record.source) == ("Said for good", "conversation")
 
 
 def test_no_mouse_is_needed_to_ask_to_see_why_and_to_forget(page, server, known):

@@ -25,7 +25,13 @@ _STOPPED = "Stopped. What is not whole is not kept."
 _BROKEN = "Something went wrong. Ask again; the server's log says more."
 
 
-async def write(desk: Desk, turn: Turn, answer: Answer, sampling: Sampling) -> None:
+async def write(
+    desk: Desk,
+    turn: Turn,
+    answer: Answer,
+    sampling: Sampling,
+    heard: Callable[[], None] | None = None,
+) -> None:
     """Write an answer, and show it as it comes to whoever looks.
 
     Args:
@@ -33,6 +39,7 @@ async def write(desk: Desk, turn: Turn, answer: Answer, sampling: Sampling) -> N
         turn: The turn it is of.
         answer: The answer, still empty.
         sampling: How its tokens are drawn.
+        heard: Told that what was asked was answered.
     """
     person = desk.who
     history, after = desk.conversation.before(turn, answer.side)
@@ -72,6 +79,8 @@ async def write(desk: Desk, turn: Turn, answer: Answer, sampling: Sampling) -> N
             answer.why = await desk.call(
                 reasons, desk.engine, person, turn.question, methods, pieces.plan
             )
+        if heard is not None:
+            await desk.call(heard)
         answer.id, answer.whole = pieces.id, True
         answer.note = "" if answer.text.strip() else "The model said nothing."
         if personal and temporary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -129,10 +130,13 @@ class _Chat:
             ui.run_javascript(_DOWN)
             said = [*desk.conversation.before(turn, "personal")[0], Message("user", question)]
             await asyncio.gather(
-                self._write(turn, Answer("generic")), self._write(turn, Answer("personal"))
+                self._write(turn, Answer("generic")),
+                self._write(
+                    turn,
+                    Answer("personal"),
+                    heard=None if temporary else partial(desk.said, person, said),
+                ),
             )
-            if not temporary and any(answer.whole for answer in turn.answers):
-                await desk.call(desk.said, person, said)
 
     def _draw_turn(self, turn: Turn) -> None:
         self._nothing.set_visibility(False)
@@ -158,10 +162,16 @@ class _Chat:
         self._cards[turn].append(card)
         return card
 
-    async def _write(self, turn: Turn, answer: Answer, sampling: Sampling | None = None) -> None:
+    async def _write(
+        self,
+        turn: Turn,
+        answer: Answer,
+        sampling: Sampling | None = None,
+        heard: Callable[[], None] | None = None,
+    ) -> None:
         turn.answers.append(answer)
         self._card(turn, answer)
-        await write(self.desk, turn, answer, sampling or self.desk.sampling)
+        await write(self.desk, turn, answer, sampling or self.desk.sampling, heard)
 
     async def _again(self, turn: Turn) -> None:
         """Write a personal answer once more, otherwise, beside those there are."""
