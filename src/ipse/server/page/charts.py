@@ -145,10 +145,10 @@ def frontier(rows: Sequence[Mapping[str, Any]], title: str) -> Options:
     ]
     names = [str(row["method"]) for row in rows]
     points = [
-        {"name": name, "value": [cost, mean], "label": {"position": side}}
+        {"name": name, "value": [cost, mean], "label": {"show": bool(side), "position": side}}
         for name, cost, mean, side in zip(names, costs, means, _sides(names, places), strict=True)
     ]
-    label = {"show": True, "color": _INK, "formatter": "{b}", "fontSize": 11}
+    label = {"color": _INK, "formatter": "{b}", "fontSize": 11}
     return {
         **_frame(left=24, bottom=40),
         "tooltip": {},
@@ -209,7 +209,7 @@ def _sides(names: Sequence[str], places: Sequence[tuple[float, float]]) -> list[
         places: Where the dots are, each from 0 to 1 across and up.
 
     Returns:
-        A side each; the right one where all are taken.
+        A side each; "" where all are taken, and the name is left out.
     """
     taken = [(x - 0.012, y - 0.018, x + 0.012, y + 0.018) for x, y in places]
     sides = []
@@ -222,8 +222,8 @@ def _sides(names: Sequence[str], places: Sequence[tuple[float, float]]) -> list[
             "bottom": (x - wide / 2, y - 0.019 - 2 * high, x + wide / 2, y - 0.019),
         }
         free = [side for side, box in boxes.items() if not any(_meet(box, one) for one in taken)]
-        sides.append(free[0] if free else "right")
-        taken.append(boxes[sides[-1]])
+        sides.append(free[0] if free else "")
+        taken += [boxes[side] for side in free[:1]]
     return sides
 
 
@@ -273,7 +273,7 @@ def _color(gain: Mapping[str, Any]) -> str:
 
 
 def _frame(left: int, bottom: int) -> Options:
-    grid = {"left": left, "right": 16, "top": 24, "bottom": bottom, "containLabel": True}
+    grid = {"left": left, "right": 24, "top": 24, "bottom": bottom, "containLabel": True}
     return {"grid": grid, "animation": False, "textStyle": {"fontFamily": "sans-serif"}}
 
 
