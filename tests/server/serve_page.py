@@ -37,7 +37,7 @@ def _count() -> Iterator[str]:
     while True:
         number += 1
         yield f"{number} "
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 if __name__ == "__main__":

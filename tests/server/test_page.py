@@ -240,19 +240,18 @@ def tab_to(page, text, key="Tab") -> None:
     raise AssertionError(f"no key leads to {text!r}")
 
 
-def test_who_loses_the_server_is_told_and_goes_on_when_it_is_back(page, tmp_path):
-    with running(tmp_path / "ipse.db") as server:
-        with Ipse(server.store, "echo") as known:
-            known.add(sample())
-        show(page, server, "ada")
-        _, personal = put(page, FOREVER)
-        expect(personal.locator(".ip-text")).to_contain_text("5 6 7")
-        server.process.kill()
-        server.process.wait()
+def test_who_loses_the_server_is_told_and_goes_on_when_it_is_back(page, server, known):
+    show(page, server, "ada")
+    _, personal = put(page, FOREVER)
+    expect(personal.locator(".ip-text")).to_contain_text("5 6 7")
+    server.process.kill()
+    server.process.wait()
+    try:
         expect(page.get_by_text("Connection lost")).to_be_visible()
+    finally:
         server.begin()
-        expect(page.get_by_text("Ask something as ada")).to_be_visible()
-        expect(page.get_by_text("Connection lost")).to_be_hidden()
-        with Ipse(server.store, "echo") as known:
-            assert known.store.replies("ada") == []
-        ask(page)
+        server.wait()
+    expect(page.get_by_text("Ask something as ada")).to_be_visible()
+    expect(page.get_by_text("Connection lost")).to_be_hidden()
+    assert known.store.replies("ada") == []
+    ask(page)
