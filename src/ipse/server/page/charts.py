@@ -169,7 +169,7 @@ def frontier(rows: Sequence[Mapping[str, Any]], title: str) -> Options:
             "nameGap": 36,
             "min": low,
             "max": high,
-            **_axis(),
+            **_axis(axisLabel={"color": _INK, "showMaxLabel": False}),
         },
         "series": [
             {
@@ -277,10 +277,11 @@ def _frame(left: int, bottom: int) -> Options:
     return {"grid": grid, "animation": False, "textStyle": {"fontFamily": "sans-serif"}}
 
 
-def _axis() -> Options:
+def _axis(**other: Options) -> Options:
     return {
         "axisLabel": {"color": _INK},
         "nameTextStyle": {"color": _INK},
         "axisLine": {"lineStyle": {"color": _INK}},
         "splitLine": {"lineStyle": {"color": _INK, "opacity": 0.18}},
+        **other,
     }
