@@ -1,135 +1,32 @@
-"""The page in Debian's Chromium: bar 6 of the server."""
+"""The page in Debian's Chromium: bar 6 of the server, keys, looks, and what needs no mouse."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import quote, urlsplit
 
-import httpx
 import pytest
 
 from ipse.engine import Ipse
-from ipse.records import Record
 from ipse.server.page.files import sample
 from ipse.server.page.mount import HOME
-from ipse.server.page.shell import COOKIE
-
-playwright = pytest.importorskip("playwright.sync_api")
-expect = playwright.expect
-expect.set_options(timeout=15_000)
-
-CHROMIUM = shutil.which("chromium")
-SERVER = Path(__file__).parent / "serve_page.py"
-QUESTION = "What shall I cook with chickpeas and eggs?"
-CHICKPEAS = "I always have chickpeas"
-BOB = Record(user="bob", kind="dialogue", output="I only drink tea")
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no chromium here: apt-get install chromium"
+from tests.server.browser import (
+    BOB,
+    CHICKPEAS,
+    QUESTION,
+    ask,
+    expect,
+    go,
+    in_chromium,
+    put,
+    running,
+    said,
+    show,
+    whole,
 )
+from tests.server.serve_page import FOREVER
 
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-class Server:
-    """A server in a process of its own."""
-
-    def __init__(self, store: Path) -> None:
-        self.store, self.port = store, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, str(SERVER), str(store), str(self.port)]
-        self.process = subprocess.Popen(command, cwd=store.parent)
-
-    def wait(self) -> None:
-        for _ in range(300):
-            try:
-                httpx.get(self.url + HOME, timeout=5).raise_for_status()
-            except httpx.TransportError:
-                assert self.process.poll() is None, "the server ended"
-                time.sleep(0.1)
-            else:
-                return
-        raise AssertionError("the server does not answer")
-
-    def end(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
-    """A server without keys."""
-    yield from running(Server(tmp_path_factory.mktemp("open") / "ipse.db"))
-
-
-def running(server: Server) -> Iterator[Server]:
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.end()
-
-
-@pytest.fixture
-def ada(server) -> Iterator[None]:
-    """The sample person, and another one, known to the server for one test."""
-    with Ipse(server.store, "echo") as engine:
-        engine.add([*sample(), BOB])
-        yield
-        for person in engine.store.everybody():
-            engine.forget(person)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as run:
-        browser = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium) -> Iterator[playwright.Page]:
-    context = chromium.new_context(viewport={"width": 1440, "height": 900})
-    hosts, wrong = set(), []
-    found = context.new_page()
-    found.set_default_timeout(15_000)
-    found.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-    found.on("pageerror", lambda error: wrong.append(str(error)))
-    yield found
-    context.close()
-    assert hosts <= {"127.0.0.1", None}, "a page must load nothing from elsewhere"
-    assert not wrong
-
-
-def show(page, server, person, path="") -> None:
-    """Open a view of a person."""
-    memory = quote(json.dumps({"dark": None, "person": person}))
-    page.context.add_cookies([{"name": COOKIE, "value": memory, "url": server.url}])
-    page.goto(server.url + HOME + path)
-
-
-def ask(page, question=QUESTION):
-    """Put a question by the keyboard alone; give both cards."""
-    expect(page.locator(".ip-question textarea")).to_be_visible()
-    page.keyboard.press("/")
-    page.keyboard.type(question)
-    page.keyboard.press("Enter")
-    personal = page.locator(".ip-answer.ip-personal").last
-    expect(personal.get_by_text("Why this answer")).to_be_visible()
-    return page.locator(".ip-answer.ip-generic").last, personal
+pytestmark = in_chromium
 
 
 def test_a_sample_person_is_imported_asked_as_corrected_forgotten_and_erased(page, server):
@@ -184,52 +81,57 @@ def test_a_file_is_imported_and_a_correction_changes_the_answer(page, server):
     expect(page.locator(".ip-personal .ip-text")).to_contain_text("lentils")
 
 
-def test_what_is_said_of_answers_becomes_records(page, server, ada):
-    show(page, server, "ada")
-    generic, personal = ask(page)
-    personal.get_by_role("button", name="Thumb up").click()
-    expect(page.get_by_text("Kept as 1 record").first).to_be_visible()
-    generic.get_by_role("button", name="Better").click()
-    expect(generic.locator(".ip-crown")).to_be_visible()
-    expect(personal.locator(".ip-crown")).not_to_be_visible()
-    page.get_by_role("link", name="Me").click()
-    expect(page.get_by_text("24 records from")).to_be_visible()
-
-
-def test_answers_on_the_page_are_counted_and_what_it_asks_to_learn_is_learned(page, server, ada):
+def test_answers_on_the_page_are_counted_and_what_it_asks_to_learn_is_learned(page, server, known):
     show(page, server, "ada")
     ask(page)
     page.get_by_role("link", name="Operate").click()
     tile = page.locator(".ip-tile").filter(has_text="Tokens written")
     expect(tile.locator(".ip-tile-number")).to_have_text(re.compile("[1-9]"))
     page.get_by_role("button", name="Learn of everybody").click()
-    row = page.get_by_label("Jobs").locator(".ip-row")
+    row = page.get_by_label("Jobs").locator(".ip-row").first
     expect(row).to_contain_text("done", timeout=10_000)
 
 
-def test_at_strength_0_both_answers_are_the_same(page, server, ada):
-    show(page, server, "bob")
-    slider = page.locator(".q-slider__track-container")
-    slider.focus()
-    page.keyboard.press("PageDown")
-    page.keyboard.press("PageDown")
-    expect(page.locator(".ip-number")).to_have_text("0.00")
-    generic, personal = ask(page, "What do I drink?")
-    expect(personal.locator(".ip-text")).to_have_text(generic.locator(".ip-text").inner_text())
-
-
-def test_no_view_is_wider_than_its_screen(page, server, ada):
+def test_no_view_is_wider_than_its_screen(page, server, known):
     show(page, server, "ada")
     for name in ("Chat", "Me", "Compare", "Operate"):
         page.get_by_role("link", name=name, exact=True).click()
         expect(page.locator(f".ip-{name.lower()}")).to_be_visible()
         for width in (390, 1440):
             page.set_viewport_size({"width": width, "height": 844})
-            # Charts take their new width in a frame of their own.
-            page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+            fits(page, width)
 
 
-def test_keys_lead_to_every_view(page, server, ada):
+def test_no_long_word_no_answer_and_no_dialog_is_wider_than_a_phone(page, server, known):
+    word = "Donaudampfschifffahrtsgesellschaftskapitänsmütze" * 3
+    known.remember("ada", f"I always wear chickpeas, my {word}")
+    page.set_viewport_size({"width": 390, "height": 844})
+    show(page, server, "ada")
+    _, personal = ask(page, f"Chickpeas, a {word}?")
+    personal.get_by_text("Why this answer").click()
+    expect(personal.get_by_text("Methods: bm25")).to_be_visible()
+    fits(page, 390)
+    personal.get_by_role("button", name="Write it as it should have been").click()
+    for close in ("Leave it", "Close"):
+        expect(page.get_by_role("dialog")).to_be_visible()
+        fits(page, 390)
+        inside = "each => each.scrollWidth <= each.clientWidth"
+        assert page.locator(".ip-dialog").evaluate(inside)
+        page.get_by_role("dialog").get_by_role("button", name=close).click()
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        if close == "Leave it":
+            personal.locator(".ip-record", has_text="Donau").click()
+    go(page, "Me")
+    expect(page.locator(".ip-record").first).to_contain_text("Donau")
+    fits(page, 390)
+
+
+def fits(page, width) -> None:
+    """Wait until there is nothing to scroll to; charts take their new width in a frame."""
+    page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+
+
+def test_keys_lead_to_every_view(page, server, known):
     show(page, server, "ada")
     expect(page.locator(".ip-chat")).to_be_visible()
     page.locator("body").click(position={"x": 5, "y": 500})
@@ -238,7 +140,7 @@ def test_keys_lead_to_every_view(page, server, ada):
         expect(page.get_by_text(text).first).to_be_visible()
 
 
-def test_light_and_dark_are_chosen_and_remembered(page, server, ada):
+def test_light_and_dark_are_chosen_and_remembered(page, server, known):
     show(page, server, "ada")
     for name in ("Theme: Light or dark", "Theme: Light"):
         page.get_by_role("button", name=name).first.click()
@@ -247,24 +149,24 @@ def test_light_and_dark_are_chosen_and_remembered(page, server, ada):
     expect(page.locator("body.body--dark")).to_be_attached()
 
 
-@pytest.fixture
-def keyed(tmp_path) -> Iterator[tuple[Server, str]]:
-    """A server with keys, and Bob's."""
-    store = tmp_path / "ipse.db"
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory):
+    """A server with keys, Bob's and a service's, that learns from conversations."""
+    store = tmp_path_factory.mktemp("keyed") / "ipse.db"
     with Ipse(store, "echo") as engine:
         engine.add([*sample(), BOB])
-        key, _ = engine.store.keys.create("bob")
-    for server in running(Server(store)):
-        yield server, key
+        keys = {name: engine.store.keys.create(name)[0] for name in ("bob", None)}
+    with running(store, learn_conversations="true") as server:
+        yield server, keys
 
 
 def test_a_key_of_one_person_shows_nobody_else(page, keyed):
-    server, key = keyed
+    server, keys = keyed
     show(page, server, "ada", "me")
     page.get_by_label("Key").fill("ipse-000000000000-" + "x" * 43)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("This key is good for nothing")).to_be_visible()
-    page.get_by_label("Key").fill(key)
+    page.get_by_label("Key").fill(keys["bob"])
     page.keyboard.press("Enter")
     expect(page.get_by_text("Ask something as bob")).to_be_visible()
     page.get_by_role("link", name="Me").click()
@@ -274,3 +176,82 @@ def test_a_key_of_one_person_shows_nobody_else(page, keyed):
     expect(page.get_by_text("This key is one person's")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_what_is_said_becomes_a_record_where_that_is_so_but_in_a_temporary_chat(page, keyed):
+    server, keys = keyed
+    show(page, server, "ada")
+    page.get_by_label("Key").fill(keys[None])
+    page.keyboard.press("Enter")
+    temporary = page.get_by_role("checkbox", name="Temporary")
+    temporary.click()
+    ask(page, "Said for now")
+    temporary.click()
+    ask(page, "Said for good")
+    go(page, "Me")
+    expect(page.get_by_text("23 records from")).to_be_visible()
+    with Ipse(server.store, "echo") as known:
+        record = known.store.user("ada").records[-1]
+    assert (record.output, record.source) == ("Said for good", "conversation")
+
+
+def test_no_mouse_is_needed_to_ask_to_see_why_and_to_forget(page, server, known):
+    show(page, server, "ada")
+    expect(page.get_by_label("Question")).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type(QUESTION)
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("Quickly.")
+    page.keyboard.press("Enter")
+    personal = page.locator(".ip-answer.ip-personal")
+    whole(personal)
+    assert f"[user] {QUESTION}\nQuickly." in said(personal)
+
+    tab_to(page, "Why this answer", "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Methods: bm25:k=2 at strength 1")).to_be_visible()
+
+    tab_to(page, CHICKPEAS, "Shift+Tab")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    tab_to(page, CHICKPEAS, None)  # where it was
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    tab_to(page, "Forget")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("button", name="Forget for good?")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(personal.locator(".ip-text")).not_to_contain_text(CHICKPEAS)
+    assert not any(CHICKPEAS in record.output for record in known.store.user("ada").records)
+
+
+def tab_to(page, text, key="Tab") -> None:
+    """Go from one thing to the next until one is focused that says so."""
+    for _ in range(40):
+        focused = page.locator(":is(button, [role=button]):focus")
+        if focused.count() and text in focused.inner_text():
+            return
+        assert key, f"{text!r} is not focused"
+        page.keyboard.press(key)
+    raise AssertionError(f"no key leads to {text!r}")
+
+
+def test_who_loses_the_server_is_told_and_goes_on_when_it_is_back(page, server, known):
+    show(page, server, "ada")
+    _, personal = put(page, FOREVER)
+    expect(personal.locator(".ip-text")).to_contain_text("5 6 7")
+    server.process.kill()
+    server.process.wait()
+    try:
+        expect(page.get_by_text("Connection lost")).to_be_visible()
+    finally:
+        server.begin()
+        server.wait()
+    expect(page.get_by_text("Ask something as ada")).to_be_visible()
+    expect(page.get_by_text("Connection lost")).to_be_hidden()
+    assert known.store.replies("ada") == []
+    ask(page)

@@ -157,6 +157,19 @@ def test_the_published_results_are_read_and_drawn():
         assert least(rows) <= 0
 
 
+def test_no_name_on_a_plot_hides_another_and_one_that_would_is_left_out():
+    crowd = [(f"method-{n}", 1000 + n, 0.5 + n / 1e4) for n in range(9)]
+    apart = [("slow", 9000, 0.9), ("bad", 200, 0.1)]
+    rows = [
+        {"method": name, "cost": {"ms": ms}, "gain": {"mean": mean, "low": mean, "high": 1.0}}
+        for name, ms, mean in (*crowd, *apart)
+    ]
+    drawn = {each["name"]: each["label"] for each in frontier(rows, "score")["series"][0]["data"]}
+    shown = [drawn[name]["position"] for name, *_ in crowd if drawn[name]["show"]]
+    assert len(crowd) > len(shown) == len(set(shown)) > 1
+    assert all(drawn[name]["show"] for name, *_ in apart)
+
+
 def test_what_holds_no_results_is_refused(tmp_path):
     file = tmp_path / "x.json"
     file.write_text('{"runs": 3}')

@@ -22,7 +22,7 @@ COLORS = {
 """A colour for each kind of record; the style sheet names the same."""
 
 _INK = "#808894"
-_OWN, _LOSS, _PLAIN = "#0f8f86", "#c2573f", "#8b93a1"
+_OWN, _LOSS, _PLAIN = "#139a90", "#cf6148", "#8b93a1"
 _MOST = 40  # bars that can be told apart on a phone
 
 Options = dict[str, Any]
@@ -41,13 +41,12 @@ def timeline(records: Sequence[Record]) -> Options:
     counts = Counter(zip((record.kind for record in records), places, strict=True))
     kinds = [kind for kind in KINDS if any(record.kind == kind for record in records)]
     return {
-        **_frame(),
+        **_frame(left=20, bottom=56),
         "legend": {
-            "type": "scroll",
             "bottom": 0,
             "icon": "circle",
-            "itemWidth": 10,
-            "itemGap": 16,
+            "itemWidth": 8,
+            "itemGap": 14,
             "textStyle": {"color": _INK},
         },
         "tooltip": {"trigger": "axis"},
@@ -96,7 +95,7 @@ def gains(rows: Sequence[Mapping[str, Any]], title: str) -> Options:
         for i, low, high in spans
     ]
     return {
-        **_frame(left=8, bottom=40),
+        **_frame(left=12, bottom=40),
         "tooltip": {},
         "xAxis": {
             "type": "value",
@@ -129,28 +128,38 @@ def frontier(rows: Sequence[Mapping[str, Any]], title: str) -> Options:
     """Show every method's gain over the generic model against the time a request takes.
 
     Args:
-        rows: Rows of a table of `ipse bench`, those with a gain and a cost.
+        rows: Rows of a table of `ipse bench`, those with a gain and a cost; at least one.
         title: What the score is called.
 
     Returns:
         A dot a method, with its name; up is better, left is faster.
     """
     costs = [float(row["cost"]["ms"]) for row in rows]
-    points = [
-        {"name": row["method"], "value": [cost, row["gain"]["mean"]]}
-        for row, cost in zip(rows, costs, strict=True)
+    means = [float(row["gain"]["mean"]) for row in rows]
+    low, high = least(rows), _rounded(1.1 * max(0.0, *means))
+    first = math.floor(math.log2(min(costs) * 0.8))
+    last = math.ceil(math.log2(max(costs) * 1.6))
+    places = [
+        ((math.log2(cost) - first) / (last - first), (mean - low) / ((high - low) or 1))
+        for cost, mean in zip(costs, means, strict=True)
     ]
-    label = {"show": True, "position": "right", "color": _INK, "formatter": "{b}", "fontSize": 11}
+    names = [str(row["method"]) for row in rows]
+    points = [
+        {"name": name, "value": [cost, mean], "label": {"show": bool(side), "position": side}}
+        for name, cost, mean, side in zip(names, costs, means, _sides(names, places), strict=True)
+    ]
+    label = {"color": _INK, "formatter": "{b}", "fontSize": 11}
     return {
         **_frame(left=24, bottom=40),
         "tooltip": {},
         "xAxis": {
             "type": "log",
+            "logBase": 2,
             "name": "milliseconds a request",
             "nameLocation": "middle",
             "nameGap": 28,
-            "min": _rounded(min(costs, default=1) * 0.7),
-            "max": _rounded(max(costs, default=10) * 2.5),
+            "min": 2.0**first,
+            "max": 2.0**last,
             **_axis(),
         },
         "yAxis": {
@@ -158,8 +167,9 @@ def frontier(rows: Sequence[Mapping[str, Any]], title: str) -> Options:
             "name": f"gain, {title}",
             "nameLocation": "middle",
             "nameGap": 36,
-            "min": least(rows),
-            **_axis(),
+            "min": low,
+            "max": high,
+            **_axis(axisLabel={"color": _INK, "showMaxLabel": False}),
         },
         "series": [
             {
@@ -189,6 +199,38 @@ def least(rows: Sequence[Mapping[str, Any]]) -> float:
     reach = max(highs, default=math.inf)
     near = [float(row["gain"]["low"]) for row in rows if row["gain"]["mean"] >= -reach]
     return _rounded(min(0.0, max(min(near, default=0.0), -reach)))
+
+
+def _sides(names: Sequence[str], places: Sequence[tuple[float, float]]) -> list[str]:
+    """Say on which side of its dot each name is written, so that it hides no other if it can.
+
+    Args:
+        names: The names.
+        places: Where the dots are, each from 0 to 1 across and up.
+
+    Returns:
+        A side each; "" where all are taken, and the name is left out.
+    """
+    taken = [(x - 0.012, y - 0.018, x + 0.012, y + 0.018) for x, y in places]
+    sides = []
+    for name, (x, y) in zip(names, places, strict=True):
+        wide, high = 0.02 + 0.016 * len(name), 0.022
+        boxes = {
+            "right": (x + 0.013, y - high, x + wide, y + high),
+            "left": (x - wide, y - high, x - 0.013, y + high),
+            "top": (x - wide / 2, y + 0.019, x + wide / 2, y + 0.019 + 2 * high),
+            "bottom": (x - wide / 2, y - 0.019 - 2 * high, x + wide / 2, y - 0.019),
+        }
+        free = [side for side, box in boxes.items() if not any(_meet(box, one) for one in taken)]
+        sides.append(free[0] if free else "")
+        taken += [boxes[side] for side in free[:1]]
+    return sides
+
+
+def _meet(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two boxes, each left, bottom, right and top, have something in common."""
+    across = one[0] < other[2] and other[0] < one[2]
+    return across and one[1] < other[3] and other[1] < one[3]
 
 
 def _rounded(number: float) -> float:
@@ -230,15 +272,16 @@ def _color(gain: Mapping[str, Any]) -> str:
     return _LOSS if gain["high"] < 0 else _PLAIN
 
 
-def _frame(left: int = 0, bottom: int = 36) -> Options:
-    grid = {"left": left, "right": 16, "top": 24, "bottom": bottom, "containLabel": True}
+def _frame(left: int, bottom: int) -> Options:
+    grid = {"left": left, "right": 24, "top": 24, "bottom": bottom, "containLabel": True}
     return {"grid": grid, "animation": False, "textStyle": {"fontFamily": "sans-serif"}}
 
 
-def _axis() -> Options:
+def _axis(**other: Options) -> Options:
     return {
         "axisLabel": {"color": _INK},
         "nameTextStyle": {"color": _INK},
         "axisLine": {"lineStyle": {"color": _INK}},
         "splitLine": {"lineStyle": {"color": _INK, "opacity": 0.18}},
+        **other,
     }

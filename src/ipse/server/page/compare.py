@@ -83,7 +83,9 @@ def _draw(found: Found) -> None:
         if timed:
             with ui.element("section").classes("ip-card").props('aria-label="Cost"'):
                 ui.label("Gain against time").classes("ip-h2")
-                ui.label("Up is better, left is faster.").classes("ip-muted")
+                ui.label(
+                    "Up is better, left is faster. A dot that is touched tells its name."
+                ).classes("ip-muted")
                 chart = ui.echart(frontier(timed, found.title), renderer="svg")
                 chart.classes("ip-chart").style(f"height: {110 + 24 * len(rows)}px")
                 _beyond(timed)

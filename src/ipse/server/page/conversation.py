@@ -6,8 +6,9 @@ answers, so the generic one learns nothing of the person from the personal one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Literal
 
 from ipse.plan import Message
@@ -16,6 +17,10 @@ from ipse.records import Record
 __all__ = ["Answer", "Conversation", "Side", "Turn"]
 
 Side = Literal["generic", "personal"]
+
+
+def _nobody() -> None:
+    """Nobody looks."""
 
 
 @dataclass(eq=False)
@@ -29,6 +34,13 @@ class Answer:
         evidence: The records the model read, word for word.
         why: Why it is what it is, line by line.
         whole: Whether it was written to its end.
+        writing: Whether it is being written.
+        note: What there is to say of it, such as that it was stopped.
+        thumb: What was said of it: `up`, `down`, or "" for nothing yet.
+        best: Whether it was called the better of several.
+        stop: Set it to end the writing.
+        show: Shows what it has become; whoever draws it sets this, so whoever comes back to the
+            view sees it grow on.
     """
 
     side: Side
@@ -37,6 +49,12 @@ class Answer:
     evidence: tuple[Record, ...] = ()
     why: tuple[str, ...] = ()
     whole: bool = False
+    writing: bool = False
+    note: str = ""
+    thumb: str = ""
+    best: bool = False
+    stop: Event = field(default_factory=Event)
+    show: Callable[[], None] = field(default=_nobody, repr=False)
 
 
 @dataclass(eq=False)
@@ -102,12 +120,15 @@ class Conversation:
             read = {record.id for answer in turn.answers for record in answer.evidence}
             spoiled = spoiled or bool(read & record_ids)
             if spoiled:
+                for answer in turn.answers:
+                    if answer.side == "personal":
+                        answer.stop.set()
                 turn.answers[:] = [a for a in turn.answers if a.side == "generic"]
                 lost.append(turn)
         return lost
 
-    def evidence(self) -> Iterator[Record]:
-        """Give every record that an answer here has read."""
+    def stop(self) -> None:
+        """End the writing of whatever is being written."""
         for turn in self.turns:
             for answer in turn.answers:
-                yield from answer.evidence
+                answer.stop.set()

@@ -6,7 +6,7 @@ act for that person; so a key that is revoked ends an open page as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from anyio import to_thread
 
 from ipse.engine import Ipse
 from ipse.errors import UsageError
-from ipse.plan import Sampling
+from ipse.plan import Message, Sampling
 from ipse.server.observe import Span
 from ipse.server.page.conversation import Conversation
 
@@ -34,12 +34,14 @@ class Desk:
         sampling: How tokens are drawn.
         watch: Begins to watch an answer that is drawn so.
         wake: Says that there is something to learn.
+        said: Told what a person said, and the turns before it, unless that is temporary.
         bound: The one person this page is of; None where its owner acts for anyone.
         guest: Whether no key was needed.
         chosen: The person it shows; "" where none is chosen.
         strength: 0 is the generic model, 1 the methods as published.
         methods: The composition that answers; None is the engine's own.
         temporary: Whether nothing that is said is kept.
+        asked: Who is to be learned of because this page asked for it; None is everybody.
         dark: Whether it is dark; None is as the device is.
         conversation: What was said.
     """
@@ -49,12 +51,14 @@ class Desk:
     sampling: Sampling
     watch: Callable[[Sampling], Span]
     wake: Callable[[], None]
+    said: Callable[[str, Sequence[Message]], None]
     bound: str | None = None
     guest: bool = True
     chosen: str = ""
     strength: float = 1.0
     methods: str | None = None
     temporary: bool = False
+    asked: set[str | None] = field(default_factory=lambda: {None})
     dark: bool | None = None
     conversation: Conversation = field(default_factory=Conversation)
 
@@ -86,6 +90,7 @@ class Desk:
         """Show another person; a conversation is of one."""
         self.may(person or None)
         if person != self.chosen:
+            self.conversation.stop()
             self.chosen, self.conversation = person, Conversation()
 
     async def call(self, what: Callable[..., Result], *args: Any, **options: Any) -> Result:

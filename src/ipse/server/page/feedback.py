@@ -25,7 +25,9 @@ async def thumb(desk: Desk, answer: Answer, way: str) -> None:
         answer: The answer.
         way: `up` or `down`.
     """
-    say(_summary(await _tell(desk, answer, thumb=way)), "positive")
+    taken = await _tell(desk, answer, thumb=way)
+    answer.thumb = way
+    say(_summary(taken), "positive")
 
 
 async def prefer(desk: Desk, answer: Answer, others: Sequence[Answer]) -> None:
@@ -42,13 +44,13 @@ async def prefer(desk: Desk, answer: Answer, others: Sequence[Answer]) -> None:
         say(_summary(taken), "positive")
 
 
-async def edit(desk: Desk, answer: Answer, show: Callable[[str], None]) -> None:
+async def edit(desk: Desk, answer: Answer, show: Callable[[], None]) -> None:
     """Let a person write an answer as it should have been.
 
     Args:
         desk: Whose page it is.
         answer: The answer.
-        show: Shows the new text in its place.
+        show: Shows the answer, with the new text in its place.
     """
     with ui.dialog() as dialog, ui.element("div").classes("ip-card ip-dialog"):
         ui.label("As it should have been").classes("ip-side")
@@ -58,7 +60,8 @@ async def edit(desk: Desk, answer: Answer, show: Callable[[str], None]) -> None:
             with telling():
                 taken = await _tell(desk, answer, edit=area.value)
                 dialog.close()
-                show(area.value)
+                answer.text, answer.note = area.value, "As it should have been"
+                show()
                 say(_summary(taken), "positive")
 
         with ui.element("div").classes("ip-row"):

@@ -39,5 +39,5 @@ def figures(served: Served) -> list[tuple[str, str]]:
         *shown,
         ("Answers waiting", f"{found['ipse_queue',]:.0f}"),
         ("Streams in the batch", f"{found['ipse_batch_rows',]:.0f}"),
-        ("Read before", f"{hit / (hit + miss):.0%}" if hit + miss else "none yet"),
+        ("Read from cache", f"{hit / (hit + miss):.0%}" if hit + miss else "none yet"),
     ]

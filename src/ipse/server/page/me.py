@@ -84,7 +84,7 @@ class _Known:
                     )
                 ui.input(placeholder="Find", on_change=self._find).props(
                     'dense outlined clearable debounce=200 aria-label="Find"'
-                ).classes("ip-gap")
+                ).classes("ip-find")
             self._list = ui.element("div").classes("ip-records")
             self._show()
 
@@ -145,11 +145,12 @@ def _words(desk: Desk) -> None:
 
         async def write() -> None:
             button.props("loading")
+            text.set_text("The model puts it in words …")
             with telling():
                 found = await desk.call(desk.engine.profile, desk.who, _PROFILE)
                 text.set_text(found or "There is not enough to say anything yet.")
                 text.classes(remove="ip-muted")
-                button.set_visibility(False)
+                button.set_text("Put it in words anew")
             button.props(remove="loading")
 
         button = ui.button("Put it in words", icon="notes", on_click=write).props("flat no-caps")
@@ -167,7 +168,9 @@ def _leave(desk: Desk, paused: bool) -> None:
 
         async def pause(event: events.ValueChangeEventArguments[bool | None]) -> None:
             with telling():
-                await desk.call(desk.engine.store.pauses.set, desk.who, on=bool(event.value))
+                on = bool(event.value)
+                await desk.call(desk.engine.store.pauses.set, desk.who, on=on)
+                say("Paused. What is known still answers" if on else "No longer paused")
 
         upload(desk)
         ui.switch("Paused: nothing new is kept or learned", value=paused, on_change=pause)

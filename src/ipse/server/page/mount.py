@@ -120,6 +120,7 @@ def _desk(served: Served, sessions: Sessions, token: str, caller: Caller) -> Des
         sampling=Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature),
         watch=partial(served.observed.span, "chat", settings.serve_as),
         wake=served.worker.wake,
+        said=served.said,
         bound=None if caller.acting else caller.subject,
         guest=caller == OPEN,
         chosen="" if caller.acting else caller.subject or "",

@@ -19,7 +19,7 @@ __all__ = ["counted", "line", "open_record", "receipt_text", "sure", "told", "wh
 
 Changed = Callable[[Receipt], Awaitable[None]]
 
-_WORDS = 14
+_WORDS = 60  # of a line; how many of them are shown is a matter of its width
 _USES = {
     "prompt": "The model may read it",
     "train": "Their own adapter may learn from it",
@@ -81,12 +81,12 @@ async def open_record(desk: Desk, record: Record, then: Changed) -> None:
     """
     given_name, said_name = _LABELS[record.kind]
     with ui.dialog() as dialog, ui.element("div").classes("ip-card ip-dialog"):
-        with ui.element("div").classes("ip-row"):
-            ui.label(record.kind).classes(f"ip-kind ip-{record.kind}")
-            ui.label(when(record.time)).classes("ip-muted")
-            if record.source:
-                ui.label(f"from {record.source}").classes("ip-muted")
-            ui.element("div").classes("ip-gap")
+        with ui.element("div").classes("ip-row ip-top"):
+            with ui.element("div").classes("ip-row ip-gap"):
+                ui.label(record.kind).classes(f"ip-kind ip-{record.kind}")
+                ui.label(when(record.time)).classes("ip-muted")
+                if record.source:
+                    ui.label(f"from {record.source}").classes("ip-muted")
             ui.button(icon="close", on_click=dialog.close).props(
                 'flat round dense aria-label="Close"'
             )
@@ -142,6 +142,7 @@ def sure(button: ui.button, question: str, then: Callable[[], Awaitable[None]]) 
         else:
             asked = True
             button.set_text(question)
+            button.props(f'aria-label="{question}"')
             button.props(remove="flat")
             button.props("unelevated")
 

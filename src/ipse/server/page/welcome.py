@@ -24,7 +24,11 @@ async def welcome(desk: Desk) -> None:
                 "Choose a person above, or type a new name and press Enter.",
             )
         else:
-            empty("person_add", f"Nothing is known of {desk.chosen} yet", "Tell it something.")
+            empty(
+                "person_add",
+                f"Nothing is known of {desk.chosen} yet",
+                "Say something that is to be remembered, or import a file.",
+            )
             with ui.element("section").classes("ip-card"):
                 remember(desk)
                 upload(desk)
