@@ -53,8 +53,8 @@ class Replies:
             after: The replies before it in its conversation.
 
         Returns:
-            Its id; "" where it is not kept: the person is not in the store, or something that it
-            would be made of was forgotten.
+            Its id; "" where it is not kept: the person is paused or not in the store, or something
+            that it would be made of was forgotten.
         """
         if user is None or not self.most:
             return ""

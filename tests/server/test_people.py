@@ -156,10 +156,10 @@ def test_every_write_can_be_repeated(client, engine):
 
 
 def test_who_is_paused_has_nothing_kept_or_learned(client, engine):
+    reply = engine.ask("ada", "What do I eat?").id
     assert client.put(f"{ADA}/pause").json()["paused"]
     assert client.get(ADA).json()["paused"]
     before = engine.store.revision("ada")
-    reply = engine.ask("ada", "What do I eat?").id
     for method, path, body in [
         ("POST", f"{ADA}/records", SAID),
         ("POST", f"{ADA}/records/batch", {"records": [SAID]}),
@@ -172,7 +172,12 @@ def test_who_is_paused_has_nothing_kept_or_learned(client, engine):
         assert answer.status_code == 409, path
         assert "paused" in answer.json()["error"]["message"]
     assert engine.store.revision("ada") == before
+    asked = {"model": "ipse", "messages": [{"role": "user", "content": "Why?"}], "user": "ada"}
+    assert client.post("/v1/chat/completions", json=asked).status_code == 200
+    assert len(client.get(f"{ADA}/replies").json()["data"]) == 1  # that from before the pause
     assert not client.delete(f"{ADA}/pause").json()["paused"]
+    assert client.post("/v1/chat/completions", json=asked).status_code == 200
+    assert len(client.get(f"{ADA}/replies").json()["data"]) == 2
     assert client.post(f"{ADA}/records", json=SAID).status_code == 201
 
 

@@ -18,7 +18,6 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, true
 
 from ipse.errors import Conflict, UnknownReply
 from ipse.store import statements
-from ipse.store.people import revision_of
 from ipse.store.schema import (
     as_json,
     chunks,
@@ -67,8 +66,12 @@ def taken_apart(blob: bytes) -> list[bytes]:
 
 def begin(connection: Connection, reply: StoredReply, after: Sequence[str], most: int) -> None:
     """Enter a reply that is about to be written; `Store.begin_reply` says more."""
-    if not revision_of(connection, reply.user):
+    whose = {"whose": reply.user}
+    paused = connection.execute(statements.PAUSED, whose).scalar() if is_text(reply.user) else None
+    if paused is None:
         raise Conflict(f"there is nobody {reply.user!r} in this store, so no reply is kept")
+    if paused:
+        raise Conflict(f"{reply.user!r} is paused, so no reply is kept")
     before = [find(connection, name, reply.user) for name in after]
     read = tuple(dict.fromkeys(name for each in before for name in each.read))
     reply = StoredReply(**{**vars(reply), "earlier": read})

@@ -5,9 +5,21 @@ Each is told the person as `whose` and names as `ids`; whose rows they are, says
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
-from ipse.store.schema import IDS, WHOSE, origins, owned, parents, records, replies, sources, states
+from ipse.store.schema import (
+    IDS,
+    WHOSE,
+    origins,
+    owned,
+    parents,
+    records,
+    replies,
+    sources,
+    states,
+    users,
+)
+from ipse.store.served import paused
 
 __all__ = [
     "ABOVE",
@@ -18,6 +30,7 @@ __all__ = [
     "ENTER_SOURCES",
     "FINISH",
     "OLDER",
+    "PAUSED",
     "READ",
     "REMOVE",
     "REMOVE_SOURCES",
@@ -31,6 +44,7 @@ _TREE = select(states.c.id).where(states.c.id.in_(IDS)).cte("above", recursive=T
 ABOVE = select(
     _TREE.union(select(parents.c.parent).join(_TREE, parents.c.state == _TREE.c[0])).c[0]
 )
+PAUSED = select(exists().where(owned(paused, WHOSE))).where(owned(users, WHOSE))
 FINISH = (
     update(replies)
     .where(replies.c.id == bindparam("reply"), replies.c.text.is_(None))

@@ -353,7 +353,7 @@ class Store:
                 until they go together.
 
         Raises:
-            Conflict: If the person is not there, or something it is made of is gone.
+            Conflict: If the person is paused or not there, or something it is made of is gone.
             UnknownReply: If one of those before is not there.
         """
         with self._database.writing(synced=False) as connection:
