@@ -24,11 +24,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from runs import editors, engine, objectives, preferences
+from runs import editors, engine, objectives, preferences, route
 from runs.adapter_page import adapter_page, lengths_plot
 from runs.editor_page import page as editor_page
 from runs.editor_page import plot as editor_plot
 from runs.editor_page import summary as editor_summary
+from runs.objective_page import card as objective_card
 from runs.objective_page import objective_page, tradeoff_plot
 from runs.preference_page import preference_page, preference_plots, preference_results
 from runs.results_pages import (
@@ -44,6 +45,7 @@ from runs.results_pages import (
     own_rows,
     read,
 )
+from runs.route_page import route_results
 from runs.standard_grid import LEFT_OUT
 
 from ipse.evaluation.metrics import METRICS
@@ -105,6 +107,10 @@ def generated() -> dict[Path, str]:
         pages[preferences.RESULTS.with_suffix(".md")] = preference_page(compared)
         for part, plot in preference_plots(compared):
             pages[preferences.RESULTS.with_name(f"preferences-{part}.svg")] = plot + "\n"
+    if route.RESULTS.is_file():
+        routed = ROOT / "docs" / "route.md"
+        told = route_results(read(route.RESULTS))
+        pages[routed] = _between(routed.read_text("utf-8"), "results", told)
     readme = ROOT / "README.md"
     text = _between(readme.read_text("utf-8"), "demo", _demo_text(found))
     pages[readme] = _between(text, "methods", _methods_table(found, "docs/methods/"))
@@ -174,7 +180,10 @@ def _result(name: str, found: Found) -> str:
     if name in preferences.METHODS and preferences.RESULTS.is_file():
         return preference_results(read(preferences.RESULTS), name)
     if not rows:
-        return f"Not measured in the standard grid: {LEFT_OUT[name]}."
+        judged = read(objectives.RESULTS) if objectives.RESULTS.is_file() else {}
+        return (
+            objective_card(judged, name) or f"Not measured in the standard grid: {LEFT_OUT[name]}."
+        )
     body = [
         [
             f"{table['task']}, {METRICS[table['metrics'][0]].title}"

@@ -10,7 +10,7 @@ from runs.results_pages import Found, drawn, estimated, interval, part_where
 from ipse.evaluation.curves import curves
 from ipse.evaluation.metrics import METRICS
 
-__all__ = ["objective_page", "tradeoff_plot"]
+__all__ = ["card", "objective_page", "tradeoff_plot"]
 
 
 def objective_page(found: Found) -> str:
@@ -20,6 +20,9 @@ def objective_page(found: Found) -> str:
         page += ["", "## Own words or another's", "", part_where(found, "pairs"), "", _PAIRS]
         for table in found["pairs"]["tables"]:
             page += ["", *_pairs(table)]
+    if "people" in found:
+        page += ["", "## What people prefer, in what is written for them", ""]
+        page += [part_where(found, "people"), "", *_people(found["people"])]
     if "rewards" in found:
         page += ["", *_rewards(found)]
     return "\n".join([*page, ""])
@@ -35,6 +38,51 @@ def tradeoff_plot(found: Found) -> str:
     }
     said = "standard deviations over the model"
     return curves(points, f"{first}, {said}", f"{second}, {said}")
+
+
+def card(found: Found, name: str) -> str:
+    """Write what the card of a method shows; "" where it was not measured here."""
+    told = f"`{found.get('command')}`. [What the columns mean](../results/objectives.md)."
+    parts = []
+    for table in found.get("pairs", {}).get("tables", ()):
+        if any(_is(row["method"], name) for row in table["rows"]):
+            parts += [*_pairs(table), ""]
+    if "people" in found and any(_is(row, name) for row in found["people"]["rows"]):
+        parts += [*_steered(found["people"]), ""]
+    return "\n".join([*parts, told]) if parts else ""
+
+
+def _is(composition: str, name: str) -> bool:
+    return any(part.partition(":")[0] == name for part in composition.split("+"))
+
+
+def _people(one: Mapping[str, Any]) -> list[str]:
+    told = (
+        f"{one['people']} people, {one['prompts']} questions each, answers of at most "
+        f"{one['tokens']} tokens at temperature 0.8, the same draw for all. Methods learned from "
+        f"{one['pairs']['mean']:.0f} pairs a person, the earlier ones; what these tell is right "
+        f"about {100 * one['held']['mean']:.0f}% ± {100 * one['held']['error']:.0f} of the later."
+    )
+    return [told, "", _PEOPLE, "", *_steered(one)]
+
+
+def _steered(one: Mapping[str, Any]) -> list[str]:
+    rows = [
+        [
+            f"`{name}`",
+            estimated(row["likes"]),
+            interval(row.get("gain")),
+            interval(row.get("personal")),
+            f"{row['perplexity']:.1f}",
+            f"{row['words']:.0f}",
+        ]
+        for name, row in one["rows"].items()
+    ]
+    titles = (
+        "method", "liked", "gain over generic", "gain over another's preferences", "perplexity",
+        "words an answer",
+    )  # fmt: skip
+    return drawn(titles, rows)
 
 
 def _pairs(table: Mapping[str, Any]) -> list[str]:
@@ -111,7 +159,7 @@ def _point(point: Mapping[str, Any]) -> Sequence[str]:
 
 
 _LEAD = """\
-What the methods of the objective level do, on the embedded model: `python runs/objectives.py`
+What the methods of the objective level do, on the embedded model: `python -m runs.objectives`
 measures it, in about half an hour on two quiet cores."""
 
 _PAIRS = """\
@@ -119,6 +167,15 @@ For each held-out reason, the model is asked which of two is likelier, by nats a
 own, or another person's for the very same verdict on the same pair. All adapters are served
 untested (`gate=false`), so that what is compared is what was learned. Above one half under the
 person's own records, and below that under another's, is what is personal."""
+
+_PEOPLE = """\
+A person's pairs are their own reasons beside another person's for the same verdict. What they tell
+is a direction among the attributes that are counted (length, formality, hedging, ...): those there
+is more of in what was chosen. *Liked* is how far answers lie in the direction of the person's later
+pairs, which no method saw, in spreads of those pairs. Gains are person by person, on the same
+questions, with 95% bootstrap intervals and a star for p < 0.05 (Holm). *Another's preferences*: the
+next person's earlier pairs in place of one's own. Perplexity is that of the answers under the
+generic model; what rose above the generic answers' own was paid for with odd text."""
 
 _REWARDS = """\
 Rewards are attributes, counted and not judged, in standard deviations over what the model writes to

@@ -1,12 +1,13 @@
 """Measure the methods that act on objectives: on pairs of people's texts, and on rewards.
 
-    python runs/objectives.py           what docs/results/objectives.json keeps, in half an hour
-    python runs/objectives.py --quick   a few people and prompts; nothing is kept
-    python runs/objectives.py --only pairs|rewards   one part anew
+    python -m runs.objectives           what docs/results/objectives.json keeps, in half an hour
+    python -m runs.objectives --quick   a few people and prompts; nothing is kept
+    python -m runs.objectives --only pairs|rewards|people   one part anew
 
 Pairs: how often the model finds a person's own reason likelier than another's for the same verdict,
 after it learned from their pairs, from their words, or from everyone's; the same with another
 person's records. Rewards: what two competing objectives cost each other, over the weights of one.
+People: whether what somebody prefers moves what is written for them (`runs/steered.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from runs import steered
 from runs.standard_grid import nameless
 
 from ipse.backends import open_backend
@@ -46,6 +48,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "objectives.json"
 OUT = ROOT / "ipse-bench"
 
+PARTS = ("pairs", "rewards", "people")
 OBJECTIVES = "-length formality"
 WORST = -1.0
 """The corner hypervolumes are measured from: one standard deviation below the model, in each."""
@@ -91,7 +94,7 @@ TOKENS = 40
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few people; nothing is kept")
-    parser.add_argument("--only", default="", choices=("", "pairs", "rewards"))
+    parser.add_argument("--only", default="", choices=("", *PARTS))
     options = parser.parse_args()
     lm = open_backend("local", dtype="float32")
     found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
@@ -99,7 +102,11 @@ def main() -> None:
         found["pairs"] = measured(lambda: pairs(lm, quick=options.quick))
     if options.only in ("", "rewards"):
         found["rewards"] = measured(lambda: rewards(lm, QUICK if options.quick else Size()))
-    found["command"] = "python runs/objectives.py"
+    if options.only in ("", "people"):
+        size = steered.QUICK if options.quick else steered.Size()
+        with waiting() as progress:
+            found["people"] = measured(lambda: steered.steered(lm, size, progress))
+    found["command"] = "python -m runs.objectives"
     found["date"] = f"{datetime.now(UTC):%Y-%m-%d}"
     if options.quick:
         sys.stderr.write(json.dumps(found, indent=1) + "\n")

@@ -63,7 +63,7 @@ LEFT_OUT = {
     "steer": "training takes a minute a person: `python runs/standard_grid.py --only steering`",
     **dict.fromkeys(
         ("modpo", "morlhf", "rewards-in-context"),
-        "it serves objectives, not words: `python runs/objectives.py`",
+        "it serves objectives, not words: `python -m runs.objectives`",
     ),
     **dict.fromkeys(
         ("group-preference", "low-rank-reward", "variational-preference"),

@@ -87,3 +87,12 @@ def test_a_pair_names_the_records_that_say_so():
     (pair,) = pairs(view(*records))
     assert set(pair.records) == {record.id for record in records}
     assert pair.time == records[1].time
+
+
+def test_of_very_many_answers_to_one_prompt_the_last_ones_that_were_rated_are_compared():
+    rates = [gave(n, f"answer {n}", str(n % 5 + 1)) for n in range(1000)]
+    found = pairs(view(*rates), ties=True)
+    assert len(found) == 40 * 39 // 2
+    assert {text for pair in found for text in (pair.chosen, pair.rejected)} == {
+        f"answer {n}" for n in range(960, 1000)
+    }

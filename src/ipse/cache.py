@@ -26,22 +26,24 @@ class Cache(Generic[Key, Value]):
         self._weigh = weigh
         self._limit = limit
         self._weight = 0
-        self._items: OrderedDict[Key, Value] = OrderedDict()
+        self._items: OrderedDict[Key, tuple[int, Value]] = OrderedDict()
         self._lock = Lock()
 
     def get(self, key: Key) -> Value | None:
         """Give what is kept under a key, which makes it the latest used."""
         with self._lock:
-            if key in self._items:
-                self._items.move_to_end(key)
-            return self._items.get(key)
+            if key not in self._items:
+                return None
+            self._items.move_to_end(key)
+            return self._items[key][1]
 
     def put(self, key: Key, value: Value) -> None:
         """Keep a value, and let go of the longest unused while there is too much."""
+        weight = self._weigh(value)
         with self._lock:
             self._remove(key)
-            self._items[key] = value
-            self._weight += self._weigh(value)
+            self._items[key] = weight, value
+            self._weight += weight
             while self._weight > self._limit and len(self._items) > 1:
                 self._remove(next(iter(self._items)))
 
@@ -58,4 +60,4 @@ class Cache(Generic[Key, Value]):
 
     def _remove(self, key: Key) -> None:
         if key in self._items:
-            self._weight -= self._weigh(self._items.pop(key))
+            self._weight -= self._items.pop(key)[0]

@@ -28,7 +28,7 @@ from ipse.plan import Message, Plan, Sampling
 from ipse.questions import NextQuestion, asker, next_question
 from ipse.records import Kind, Record, User
 from ipse.replies import KEEP_REPLIES, Answer, Pieces, Replies
-from ipse.route import Choice, Router, methods_of, read_route, written
+from ipse.route import Choice, Router, gate_serves, methods_of, read_route, written
 from ipse.running import Running
 from ipse.searching import Found, search
 from ipse.state import SavedState
@@ -372,7 +372,7 @@ class Ipse:
             UnknownReply: If no such reply to the person is kept.
             InvalidFeedback: If it tells nothing; then nothing is kept.
         """
-        view = self.store.user(user)
+        view = self._views.view(user)[1] or self.store.user(user)  # or say that there is nobody
         reply = self.store.reply(reply_id, user)
         told = Feedback(
             thumb,
@@ -470,11 +470,11 @@ class Ipse:
 
         Of those that a route may choose, it is those that made the reply.
         """
-        view, found = self.store.user(user), []
+        view, found = self._views.view(user)[1] or User(user), []
         for method in parse(reply.methods) if read_route(self.written) else self.methods:
             if not method.trains:
                 with suppress(Conflict):  # something was forgotten: the next question learns anew
-                    found.append(self._lifecycle.current(method, view))
+                    found.append(self._views.saved(method, view))
         return tuple(replace(one, state=replace(one.state, arrays={})) for one in found if one)
 
     def _chosen(self, methods: str | None) -> tuple[Method, ...]:
@@ -483,7 +483,7 @@ class Ipse:
     def _serves(self, method: Method, view: User) -> bool:
         """Whether the gate of a method says that what was trained for a person serves them."""
         saved = self._lifecycle.known(method, view)
-        return saved is not None and saved.state.facts.get("gate", {}).get("serves") == "adapter"
+        return saved is not None and gate_serves(saved.state)
 
     def _personal(self, generic: Plan, user: str, methods: Sequence[Method]) -> Plan:
         """Make a plan personal; records and states are of one moment of the person's."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from ipse.cache import Cache
 from ipse.errors import Conflict, StoreFailure, UnknownUser
 from ipse.lm import LM, Progress
 from ipse.meter import Meter, Told
@@ -21,7 +22,7 @@ from ipse.methods import Method, finish_all
 from ipse.methods.base import Learning
 from ipse.records import User
 from ipse.state import SavedState, State, StateKey
-from ipse.store import Store
+from ipse.store import Receipt, Store
 
 __all__ = ["PREVIOUS", "Lifecycle"]
 
@@ -33,6 +34,9 @@ _TRAINED = 8
 
 _AT_ONCE = 64
 """The same, where nothing is trained."""
+
+_CACHED = 256 << 20
+"""The most bytes of states of everybody that are kept at hand."""
 
 _Task: TypeAlias = tuple[User, SavedState | None]
 """What a person allows a method to learn from, and what it knows of them already."""
@@ -51,6 +55,14 @@ class Lifecycle:
 
     store: Store
     lm: LM
+    _everyones: Cache[StateKey, SavedState] = field(
+        default_factory=lambda: Cache(lambda saved: saved.weight, _CACHED), init=False, repr=False
+    )
+
+    def drop(self, receipt: Receipt) -> None:
+        """Let go of what was forgotten."""
+        for state in receipt.states:
+            self._everyones.drop(state.key)
 
     def fit(
         self,
@@ -176,7 +188,9 @@ class Lifecycle:
         meter.begin(0)
         return kept
 
-    def current(self, method: Method, user: User) -> SavedState | None:
+    def current(
+        self, method: Method, user: User, known: SavedState | None = None
+    ) -> SavedState | None:
         """Give what a method knows of a person as they are now.
 
         What is missing is learned; where the method trains, it is what there is, of fewer records,
@@ -185,6 +199,7 @@ class Lifecycle:
         Args:
             method: The method.
             user: A view of the person.
+            known: What is kept of them, where it was read before and is current.
 
         Returns:
             What is kept; None where there is nothing to learn, or it was not learned yet.
@@ -193,11 +208,11 @@ class Lifecycle:
             known = self.known(method, user)
             return self._newcomer(method, user) if known is None else self.store.state(known.key)
         shared, view = self._shared(method), user.allowing(method.use)
-        saved = self.store.state(self.key(method, user.id))
+        saved = known or self.store.state(self.key(method, user.id))
         (state,) = self._learn(method, [(view, saved)], shared)
         if saved is not None and state is saved.state:
             return saved
-        return self._keep_of(method, view, state, shared)
+        return self._keep_of(method, view, state, shared, saved)
 
     def known(self, method: Method, user: User | None) -> SavedState | None:
         """Give what is kept of a person, or everyone, and may be used now, without its arrays."""
@@ -251,7 +266,7 @@ class Lifecycle:
                 if saved is not None and state is saved.state:
                     continue
                 with suppress(Conflict):  # some of what it was made from is forgotten by now
-                    if one := self._keep_of(method, view, state, shared):
+                    if one := self._keep_of(method, view, state, shared, saved):
                         kept.append(replace(one, state=replace(one.state, arrays={})))
         return kept
 
@@ -298,25 +313,48 @@ class Lifecycle:
         return (shared,) if shared else ()
 
     def _keep_of(
-        self, method: Method, view: User, state: State | None, shared: SavedState | None
+        self,
+        method: Method,
+        view: User,
+        state: State | None,
+        shared: SavedState | None,
+        old: SavedState | None = None,
     ) -> SavedState | None:
         if state is None:
             return None
         parents, seen = (shared.id,) if shared else (), replace(state, seen=view.fingerprint)
         previous = PREVIOUS if method.trains else 0
-        return self._keep(self.key(method, view.id), seen, parents, previous)
+        return self._keep(self.key(method, view.id), seen, parents, previous, old)
 
     def _keep(
-        self, key: StateKey, state: State, parents: tuple[str, ...], previous: int
+        self,
+        key: StateKey,
+        state: State,
+        parents: tuple[str, ...],
+        previous: int,
+        old: SavedState | None = None,
     ) -> SavedState:
         try:
-            return self.store.keep(SavedState(key, state, parents), previous)
+            return self.store.keep(SavedState(key, state, parents), previous, old)
         except Conflict:  # it was made from what is forgotten, and so may be what the model keeps
             self.lm.forget()
             raise
 
     def _shared(self, method: Method) -> SavedState | None:
-        return self.store.state(self.key(method)) if method.shared else None
+        """Give everyone's state; what was made from many people is read once, not at every call."""
+        if not method.shared:
+            return None
+        key = self.key(method)
+        name, kept = self.store.state_id(key), self._everyones.get(key)
+        if kept is not None and kept.id == name:
+            return kept
+        self._everyones.drop(key)
+        kept = self.store.state(key)
+        if kept is not None:
+            self._everyones.put(key, kept)
+            if self.store.state_id(key) != kept.id:  # what is forgotten by now must not stay
+                self._everyones.drop(key)
+        return kept
 
     def _unpaused(self) -> Iterator[str]:
         """Give everyone of whom something new may be learned."""

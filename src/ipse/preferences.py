@@ -27,6 +27,8 @@ HOWS: tuple[How, ...] = get_args(How)
 JUDGING: tuple[Kind, ...] = ("interaction", "preference")
 """The kinds of record that say what a person prefers."""
 
+_COMPARED = 40  # answers to one prompt, the last that were rated
+
 THUMBS = {"down": 0.0, "up": 1.0}
 """What a thumb counts as a rating."""
 
@@ -129,14 +131,20 @@ def _outright(record: Record) -> Pair:
 
 
 def _of_ratings(records: Iterable[Record]) -> list[Pair]:
-    """Pair answers to the same prompt that were rated on the same scale, by their last ratings."""
+    """Pair answers to the same prompt that were rated on the same scale, by their last ratings.
+
+    Of one prompt, the answers that were rated last: every one more is a pair with all the others.
+    """
     rates: dict[tuple[str, bool], dict[str, tuple[float, Record]]] = defaultdict(dict)
     for record in records:
         if found := rated(record):
-            rates[record.input, record.output in THUMBS][found[0]] = found[1], record
+            of_prompt = rates[record.input, record.output in THUMBS]
+            of_prompt.pop(found[0], None)  # so that the order is that of the last rating
+            of_prompt[found[0]] = found[1], record
     made = []
     for (prompt, thumbs), answers in rates.items():
-        for (one, (a, first)), (other, (b, second)) in combinations(answers.items(), 2):
+        latest = list(answers.items())[-_COMPARED:]
+        for (one, (a, first)), (other, (b, second)) in combinations(latest, 2):
             chosen, rejected = (one, other) if a >= b else (other, one)
             ids = (first.id, second.id)
             how: How = "thumb" if thumbs else "rating"

@@ -23,8 +23,11 @@ from ipse.plan import Need
 from ipse.queries import EXAMPLES, KINDS, Query, QueryKind, classify, unsure
 from ipse.records import User
 from ipse.spec import read_settings, write_settings
+from ipse.state import State
 
-__all__ = ["Choice", "Route", "Router", "methods_of", "read_route", "spelled", "written"]
+__all__ = [
+    "Choice", "Route", "Router", "gate_serves", "methods_of", "read_route", "spelled", "written",
+]  # fmt: skip
 
 _NAME = "route"
 
@@ -105,6 +108,11 @@ class Route:
                 lack = "" if text == best else f"; the backend lacks what {best} needs"
                 return Choice(text, query.kind, asked + lack)
         return Choice(best, query.kind, asked)  # the error says what is lacking
+
+
+def gate_serves(state: State | None) -> bool:
+    """Say whether the gate that a method learned with says that what was trained serves."""
+    return state is not None and state.facts.get("gate", {}).get("serves") == "adapter"
 
 
 class Router:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipse.cache import Cache
-from ipse.errors import UnknownUser
 from ipse.lifecycle import Lifecycle
 from ipse.methods import Learned, Method
 from ipse.records import User
@@ -31,14 +30,10 @@ class Views:
 
     def view(self, user: str) -> tuple[int, User | None]:
         """Give all that is known of a person, and its revision; one query if nothing changed."""
-        revision = self._store.revision(user)
         cached = self._people.get(user)
-        if cached and cached[0] == revision:
-            return cached
-        try:
-            view = self._store.user(user)
-        except UnknownUser:
-            return revision, None
+        revision, view = found = self._store.view(user, cached)
+        if view is None or found is cached:
+            return found
         self._people.put(user, (revision, view))
         if self._store.revision(user) != revision:  # what is forgotten by now must not stay
             self._people.drop(user)
@@ -46,23 +41,30 @@ class Views:
 
     def learned(self, method: Method, view: User) -> Learned:
         """Give a method with its current state; a query or two where nothing has changed."""
+        saved = self.saved(method, view)
+        return Learned(method) if saved is None else Learned.of(method, saved)
+
+    def saved(self, method: Method, view: User) -> SavedState | None:
+        """Give the current state of a method as it is kept; None where nothing is to learn."""
         key = self._lifecycle.key(method, view.id)
         fingerprint, saved = self._states.get(key) or (0, None)
-        if saved and fingerprint == view.fingerprint:
-            if self._lifecycle.is_current(method, view, saved):
-                return Learned.of(method, saved)
+        if saved and not self._lifecycle.is_current(method, view, saved):
             self._states.drop(key)
-        saved = self._lifecycle.current(method, view)
+            saved = None
+        if saved and fingerprint == view.fingerprint:
+            return saved
+        saved = self._lifecycle.current(method, view, saved)
         if saved is None:
-            return Learned(method)
+            return None
         self._states.put(key, (view.fingerprint, saved))
         if not self._lifecycle.is_current(method, view, saved):  # forgotten by now
             self._states.drop(key)
-        return Learned.of(method, saved)
+        return saved
 
     def drop(self, receipt: Receipt) -> None:
         """Let go of what was forgotten."""
         self._people.drop(receipt.user)
+        self._lifecycle.drop(receipt)
         for state in receipt.states:
             self._states.drop(state.key)
 

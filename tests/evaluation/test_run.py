@@ -201,3 +201,17 @@ def test_on_the_real_model_a_run_that_was_stopped_ends_with_the_very_same_bytes(
     one, two = ((tmp_path / name / RESULTS).read_bytes() for name in ("whole", "parts"))
     assert half < len(one)
     assert one == two
+
+
+def test_a_route_is_measured_as_what_it_chooses(root, model, tmp_path):
+    route = "route:few=0,adapter=,extraction=bm25,abstraction=bm25,generalization=recent%3Ak%3D2"
+    grid = replace(GRID, methods=("recent:k=2", route), measures=("nats",))
+    run(grid, tmp_path, [model], root=root)
+    found = read_run(tmp_path)
+    for whose in ("own", "other"):
+        chosen, single = (lines_of(found, name, whose) for name in (grid.methods[1], "recent:k=2"))
+        assert chosen  # every question asks for reasons: for what the person would write
+        assert [x["prompt"] for x in chosen] == [x["prompt"] for x in single]
+        assert [x["scores"] for x in chosen] == [x["scores"] for x in single]
+    with pytest.raises(UsageError, match="setting"):
+        replace(GRID, methods=("route:fast=1",))

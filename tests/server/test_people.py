@@ -215,6 +215,28 @@ def wait_for(client, path):
     raise AssertionError(job)
 
 
+def test_a_person_is_asked_about_two_answers_and_what_they_say_is_learned_of(client, engine):
+    texts = ["No.", "No, for many reasons, one after the other.", "Yes!", "It may be so."]
+    body = {"question": "Is it so?", "texts": texts}
+    refused = client.post(f"{ADA}/question", json=body)
+    assert refused.status_code == 422
+    assert "ipse enroll --fit" in refused.json()["error"]["message"]
+    share = ["prompt", "train", "share"]
+    for n in range(6):
+        told = {"kind": "preference", "input": f"So {n}?", "uses": share}
+        pair = {"output": f"Yes {n}.", "rejected": f"Yes, for very many reasons {n}."}
+        assert client.post(f"{BOB}/records", json={**told, **pair}).status_code == 201
+    engine.fit("low-rank-reward")
+    first = client.post(f"{ADA}/question", json=body).json()
+    assert {first["first"], first["second"], first["best"]} <= set(texts)
+    said = {"kind": "preference", "input": "Is it so?"}
+    said |= {"output": first["first"], "rejected": first["second"]}
+    assert client.post(f"{ADA}/records", json=said).status_code == 201
+    second = client.post(f"{ADA}/question", json=body).json()
+    assert {second["first"], second["second"]} != {first["first"], first["second"]}
+    assert client.post(f"{ADA}/question", json={**body, "by": "magic"}).status_code == 422
+
+
 def test_enrolling_is_a_job_that_is_done_in_the_background(client, engine):
     asked = client.post(f"{ADA}/enroll", json={"methods": ["bm25", "recent"]})
     assert asked.status_code == 202

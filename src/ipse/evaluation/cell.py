@@ -22,6 +22,7 @@ from ipse.lm import LM
 from ipse.methods import Chooser, Learned, Method, parse, personalize
 from ipse.plan import Plan, Sampling
 from ipse.records import User
+from ipse.route import Router, gate_serves, methods_of, read_route
 
 __all__ = ["Cell", "Known", "Whose"]
 
@@ -72,9 +73,8 @@ class Cell:
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:
-        """The composition; where its ranking is measured, a search is asked for enough of it."""
-        found = parse(self.method)
-        return tuple(map(_deep, found)) if self.kind == "find" else found
+        """The composition, or all that a route may choose."""
+        return self._enough(methods_of(self.method))
 
     def views(self, people: Sequence[Person]) -> dict[str, User]:
         """Give the views that the composition has to learn of, by user."""
@@ -101,14 +101,15 @@ class Cell:
         generic = [
             Plan.ask(one.item.question, system=self.task.system, sampling=sampling) for one in asked
         ]
+        router = Router(lm)
         with timed() as planning:
+            choosers = [self._chooser(one, known.get(one.view.id, ()), router) for one in asked]
             plans = [
-                personalize(plan, one.view, known.get(one.view.id, ()), lm)
-                for plan, one in zip(generic, asked, strict=True)
+                personalize(plan, chooser.user, chooser.learned, lm)
+                for plan, chooser in zip(generic, choosers, strict=True)
             ]
         with timed() as running:
             items = [one.item for one in asked]
-            choosers = [Chooser(one.view, known.get(one.view.id, ())) for one in asked]
             outcomes = measure(self.kind, self.task, items, plans, lm, choosers=choosers)
         each = zip(asked, generic, plans, outcomes, strict=True)
         fixed = {"type": "item", "run": run, "settings": self._settings, "seed": seed}
@@ -133,6 +134,24 @@ class Cell:
             for item in person.items
             if measurable(self.kind, item)
         ]
+
+    def _chooser(self, one: _Asked, known: Sequence[Learned], router: Router) -> Chooser:
+        """Give what answers an item: the composition, or that which a route chooses for it."""
+        route = read_route(self.method)
+        if route is None:
+            return Chooser(one.view, known)
+        there = {item.method: item for item in known}
+
+        def serves(method: Method) -> bool:
+            return method in there and gate_serves(there[method].state)
+
+        choice = router.choose(route, one.view, one.item.question, serves)
+        chosen = self._enough(parse(choice.methods))
+        return Chooser(one.view, [there[method] for method in chosen if method in there])
+
+    def _enough(self, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+        """Give methods; where their ranking is measured, a search is asked for enough of it."""
+        return tuple(map(_deep, methods)) if self.kind == "find" else methods
 
     @property
     def _settings(self) -> str:

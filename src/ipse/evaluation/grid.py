@@ -19,7 +19,7 @@ from ipse.errors import InvalidFile, UsageError, unknown
 from ipse.evaluation.task import MEASURES, Measure, Task
 from ipse.evaluation.tasks import open_task, task_spec
 from ipse.lm import LM
-from ipse.methods import parse, spec
+from ipse.route import written
 
 __all__ = ["GENERIC", "Grid", "always", "commit", "hardware", "versions"]
 
@@ -64,7 +64,7 @@ class Grid:
             if count < 1:
                 raise UsageError(f"{name} must be at least 1; got {count}")
         # Written one way only, so that the same grid is the same run; generic goes without saying.
-        methods = (spec(parse(text)) for text in self.methods)
+        methods = map(written, self.methods)
         object.__setattr__(self, "methods", _once(text for text in methods if text != GENERIC))
         tasks = [open_task(text) for text in self.tasks]
         object.__setattr__(self, "tasks", _once(map(task_spec, tasks)))

@@ -24,9 +24,10 @@ from ipse.evaluation.tasks import task_spec
 from ipse.lifecycle import Lifecycle
 from ipse.lm import LM
 from ipse.meter import Meter
-from ipse.methods import Learned, Method, parse
+from ipse.methods import Learned, Method
 from ipse.plan import Need, Plan, Sampling
 from ipse.records import User
+from ipse.route import methods_of
 from ipse.store import Store
 
 __all__ = ["STORE", "Progress", "remove", "run"]
@@ -154,7 +155,7 @@ class _Part:
     @cached_property
     def _fits(self) -> list[tuple[str, Method]]:
         """Methods that learn from everyone, each with the composition it stands in."""
-        return [(text, m) for text in self.grid.methods for m in parse(text) if m.shared]
+        return [(text, m) for text in self.grid.methods for m in methods_of(text) if m.shared]
 
     @cached_property
     def _every(self) -> list[Cell]:

@@ -101,13 +101,16 @@ class LowRankReward(LearnedReward):
 
 def _touched(user: User, seen: set[str], told: Sequence[Pair]) -> bool:
     """Whether what is new says something of what was judged before, or is of before it."""
-    new = {pair.prompt: pair for pair in told}
-    first = min((pair.time, pair.records) for pair in told)
+    first = min((pair.time, pair.records[0]) for pair in told)
+    last = next(record for record in reversed(user.records) if record.id in seen)
+    if (last.time, last.id) > first:
+        return True
+    prompts = {pair.prompt for pair in told}
     return any(
-        (record.time, (record.id,)) > first
-        or (record.input in new and (record.kind != "preference" or _same(record, told)))
+        record.input in prompts
+        and record.id in seen
+        and (record.kind != "preference" or _same(record, told))
         for record in user.records
-        if record.id in seen
     )
 
 

@@ -15,8 +15,10 @@ from ipse.errors import StoreFailure, UnknownUser
 from ipse.store import jobs, replies, writes
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
-from ipse.store.records import find_record, revision_of, touch
-from ipse.store.schema import chunks, forgotten, lineage, owned, parents, records, states, users
+from ipse.store.lineages import made_of
+from ipse.store.people import revision_of, touch
+from ipse.store.records import find_record
+from ipse.store.schema import chunks, forgotten, owned, parents, records, shrunk, states, users
 from ipse.store.scratch import Scratch
 from ipse.store.states import parents_of, prune, remove, summaries
 from ipse.store.values import ArtifactSummary, Receipt, StateSummary
@@ -32,10 +34,9 @@ def forget_user(connection: Connection, user_id: str) -> Receipt:
         raise UnknownUser(f"there is nobody {user_id!r} in this store. List people: ipse users")
     theirs = select(records.c.id).where(owned(records, user_id))
     ids = tuple(connection.scalars(theirs.order_by(records.c.time, records.c.id)))
-    made = select(lineage.c.state).where(lineage.c.record.in_(theirs))
     own = select(states.c.id).where(owned(states, user_id))
     answered = replies.remove(connection, replies.made_of(connection, user_id, None))
-    erased, artifacts = _erase(connection, [made, own])
+    erased, artifacts = _erase(connection, [made_of(theirs), own])
     connection.execute(delete(records).where(owned(records, user_id)))
     jobs.erase(connection, user_id)
     writes.erase(connection, user_id)
@@ -62,8 +63,7 @@ def forget_record(
     if leave and _count(connection, user) == len(ids):
         return forget_user(connection, user)
     answered = replies.remove(connection, replies.made_of(connection, user, ids))
-    made = [select(lineage.c.state).where(lineage.c.record.in_(chunk)) for chunk in chunks(ids)]
-    erased, artifacts = _erase(connection, made)
+    erased, artifacts = _erase(connection, [made_of(chunk) for chunk in chunks(ids)])
     for chunk in chunks(ids):
         connection.execute(delete(records).where(owned(records, user), records.c.id.in_(chunk)))
     touch(connection, {user: -len(ids)})
@@ -140,6 +140,7 @@ def _count(connection: Connection, user_id: str) -> int:
 def _drop(connection: Connection, user_id: str) -> None:
     """Take a person off the list, and keep their revision from ever being given again."""
     revision = revision_of(connection, user_id)
+    connection.execute(delete(shrunk).where(owned(shrunk, user_id)))
     connection.execute(delete(users).where(owned(users, user_id)))
     floor = connection.execute(select(func.max(forgotten.c.revision))).scalar() or 0
     connection.execute(delete(forgotten))

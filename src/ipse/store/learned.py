@@ -8,7 +8,7 @@ from uuid import uuid4
 from ipse import tensors
 from ipse.errors import Conflict, StoreFailure
 from ipse.state import SavedState, StateKey
-from ipse.store import states, versions
+from ipse.store import lineages, states, versions
 from ipse.store.artifacts import Artifacts
 from ipse.store.database import Database
 
@@ -16,7 +16,11 @@ __all__ = ["keep", "load", "read"]
 
 
 def keep(
-    database: Database, artifacts: Artifacts, saved: SavedState, previous: int = 0
+    database: Database,
+    artifacts: Artifacts,
+    saved: SavedState,
+    previous: int = 0,
+    old: SavedState | None = None,
 ) -> SavedState:
     """Keep a state as the current one of its key; `Store.keep` says more.
 
@@ -27,12 +31,15 @@ def keep(
     saved = replace(saved, id=uuid4().hex, state=replace(saved.state, artifact=artifact))
     slot = states.slot_of(saved.key)
     with database.writing() as connection:
-        if why := states.missing(connection, saved):
+        if previous or not lineages.grows(connection, saved, old):
+            old = None
+        # What a current state was made from is there: else it would be gone, too.
+        if why := states.missing(connection, saved, len(old.state.lineage) if old else 0):
             raise Conflict(f"this {saved.key.method!r} state cannot be kept: {why}. Enroll again")
         if artifact is not None:
             artifacts.put(artifact, saved.state.arrays)
         replaced = versions.supersede(connection, slot, previous, artifact)
-        states.insert_state(connection, saved, slot)
+        states.insert_state(connection, saved, slot, old)
         states.prune(connection, replaced)
         # Before the lock is let go: after it, who replaces this state may sweep the file away.
         return load(artifacts, saved)

@@ -1,9 +1,7 @@
-"""Records and people as rows. Every function works inside the caller's transaction."""
+"""Records as rows. Every function works inside the caller's transaction."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,46 +13,39 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    bindparam,
     false,
     func,
     insert,
     select,
     tuple_,
-    update,
 )
 
-from ipse.errors import Conflict, UnknownRecord, UnknownUser, UsageError
+from ipse.errors import Conflict, UnknownRecord, UnknownUser
 from ipse.records import Kind, Record, Use, User
+from ipse.store import pages
+from ipse.store.people import revision_of, touch
 from ipse.store.schema import (
-    WHOSE,
     as_json,
     chunks,
-    forgotten,
     is_text,
     micros,
     moment,
     owned,
     records,
+    shrunk,
     users,
 )
-from ipse.store.values import Added, Page, Person
+from ipse.store.values import Added, Page
 
 __all__ = [
     "add_records",
     "count_records",
     "find_record",
-    "page_of_people",
     "page_of_records",
     "record_rows",
-    "revision_of",
-    "touch",
     "view",
+    "view_since",
 ]
-
-_MOST = 2**31 - 1  # items of a list
-_REVISION = select(users.c.revision).where(owned(users, WHOSE))
-_NUMBERS = range(-(2**63), 2**63)  # what a column of whole numbers holds
 
 
 def record_rows(items: Sequence[Record]) -> dict[str, dict[str, Any]]:
@@ -114,9 +105,23 @@ def view(
     if before is not None:
         query = query.where(records.c.time < micros(before))
     if latest is not None:
-        query = query.limit(_count("latest", latest, least=0))
+        query = query.limit(pages.counted("latest", latest, least=0))
     rows = connection.execute(query).all()
     return User(user_id, tuple(_record(row) for row in reversed(rows)))
+
+
+def view_since(
+    connection: Connection, user_id: str, known: tuple[int, User | None] | None
+) -> tuple[int, User | None]:
+    """Read a person's revision and all their records; `Store.view` says more."""
+    revision = revision_of(connection, user_id)
+    if known is not None and known[0] == revision:
+        return known
+    if not revision:
+        return 0, None
+    before = known[1] if known else None
+    grown = _grown(connection, known[0], before) if known and before else None
+    return revision, grown or view(connection, user_id)
 
 
 def find_record(connection: Connection, record_id: str, user_id: str | None = None) -> Record:
@@ -142,7 +147,7 @@ def page_of_records(
     before: datetime | None = None,
 ) -> Page[Record]:
     """Read one person's records newest first, from a cursor on; `Store.records` says more."""
-    query = _newest_first(user_id, kinds).limit(_count("limit", limit) + 1)
+    query = _newest_first(user_id, kinds).limit(pages.counted("limit", limit) + 1)
     if source is not None:
         query = query.where(records.c.source == source if is_text(source) else false())
     if since is not None:
@@ -150,25 +155,11 @@ def page_of_records(
     if before is not None:
         query = query.where(records.c.time < micros(before))
     if cursor is not None:
-        after = tuple_(records.c.time, records.c.id) < tuple_(*_decode(cursor, (int, str)))
+        after = tuple_(records.c.time, records.c.id) < tuple_(*pages.decode(cursor, (int, str)))
         query = query.where(after)
     rows = connection.execute(query).all()
-    more = _encode(rows[limit - 1].time, rows[limit - 1].id) if len(rows) > limit else None
+    more = pages.encode(rows[limit - 1].time, rows[limit - 1].id) if len(rows) > limit else None
     return Page(tuple(_record(row) for row in rows[:limit]), more)
-
-
-def page_of_people(connection: Connection, limit: int, cursor: str | None) -> Page[Person]:
-    """Read who there is, in the order of ids, from a cursor on; `Store.users` says more."""
-    ends = [
-        select(end(records.c.time)).where(records.c.user == users.c.id).scalar_subquery()
-        for end in (func.min, func.max)
-    ]
-    query = select(users.c.id, users.c.records, *ends).order_by(users.c.id)
-    if cursor is not None:
-        query = query.where(users.c.id > _decode(cursor, (str,))[0])
-    rows = connection.execute(query.limit(_count("limit", limit) + 1)).all()
-    people = tuple(Person(i, n, moment(first), moment(last)) for i, n, first, last in rows[:limit])
-    return Page(people, _encode(people[-1].id) if len(rows) > limit else None)
 
 
 def count_records(connection: Connection) -> int:
@@ -176,38 +167,22 @@ def count_records(connection: Connection) -> int:
     return connection.execute(select(func.count(records.c.id))).scalar_one()
 
 
-def revision_of(connection: Connection, user_id: str) -> int:
-    """Give the revision of a person's records: it grows with every change, 0 is nobody."""
-    if not is_text(user_id):
-        return 0
-    return connection.execute(_REVISION, {"whose": user_id}).scalar() or 0
+def _grown(connection: Connection, revision: int, known: User) -> User | None:
+    """Add to all records of an earlier revision those that came since.
 
-
-def touch(connection: Connection, changes: Mapping[str, int]) -> None:
-    """Move people's revisions and counts of records; who is not there yet is entered.
-
-    A new person starts above everyone forgotten: whoever comes back under the same name never
-    meets an old revision, and so no cache gives out what was forgotten.
+    None where records went since, or came that are older than the latest known: these are not found
+    by looking at the latest.
     """
-    there: set[str] = set()
-    for ids in chunks(changes):
-        there.update(connection.scalars(select(users.c.id).where(users.c.id.in_(ids))))
-    if there:
-        moved = update(users).where(users.c.id == bindparam("who"))
-        counted = moved.values(
-            revision=users.c.revision + 1,
-            records=users.c.records + bindparam("change"),
-            unlearned=users.c.unlearned + bindparam("new"),
-        )
-        rows = [{"who": u, "change": n, "new": max(0, n)} for u, n in sorted(changes.items())]
-        connection.execute(counted, [row for row in rows if row["who"] in there])
-    if new := sorted(changes.keys() - there):
-        floor = connection.execute(select(func.max(forgotten.c.revision))).scalar() or 0
-        rows = [
-            {"id": u, "revision": floor + 1, "records": changes[u], "unlearned": changes[u]}
-            for u in new
-        ]
-        connection.execute(insert(users), rows)
+    query = select(users.c.records, shrunk.c.revision)
+    query = query.join(shrunk, shrunk.c.user == users.c.id)
+    count, shrank = connection.execute(query.where(owned(users, known.id))).one()
+    if shrank > revision:
+        return None
+    latest = _newest_first(known.id, None).limit(count - len(known))
+    new = [_record(row) for row in reversed(connection.execute(latest).all())]
+    if any(known.holds([record.id]) for record in new):
+        return None
+    return User(known.id, (*known.records, *new))
 
 
 def _known(
@@ -265,28 +240,3 @@ def _uses_text(uses: frozenset[Use]) -> str:
 @lru_cache(maxsize=16)
 def _uses(text: str) -> frozenset[Use]:
     return frozenset(json.loads(text))
-
-
-def _count(name: str, value: int, least: int = 1) -> int:
-    if not least <= value <= _MOST:
-        raise UsageError(f"{name} must be between {least} and {_MOST}; got {value}")
-    return value
-
-
-def _encode(*parts: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
-
-
-def _decode(cursor: str, types: tuple[type, ...]) -> list[Any]:
-    try:
-        parts = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-    except (ValueError, binascii.Error, RecursionError):
-        parts = None
-    known = isinstance(parts, list) and tuple(type(part) for part in parts) == types
-    if not known or not all(map(_fits, parts)):
-        raise UsageError(f"{cursor!r} is no cursor of this list. Leave it out to begin again")
-    return list(parts)
-
-
-def _fits(part: str | int) -> bool:
-    return is_text(part) if isinstance(part, str) else part in _NUMBERS

@@ -18,12 +18,13 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, true
 
 from ipse.errors import Conflict, UnknownReply
 from ipse.store import statements
-from ipse.store.records import revision_of
+from ipse.store.people import revision_of
 from ipse.store.schema import (
     as_json,
     chunks,
     is_text,
     lineage,
+    lineages,
     micros,
     moment,
     origins,
@@ -113,8 +114,9 @@ def reach(connection: Connection, state_ids: Sequence[str]) -> list[str]:
     for name in set(ids) - entered(connection, ids):
         query = select(records.c.user, records.c.id)
         query = query.join(lineage, lineage.c.record == records.c.id)
+        query = query.join(lineages, lineages.c.list == lineage.c.list)
         digests: dict[str, list[bytes]] = defaultdict(list)
-        for user, record_id in connection.execute(query.where(lineage.c.state == name)):
+        for user, record_id in connection.execute(query.where(lineages.c.state == name)):
             digests[user].append(digest(record_id))
         rows = [
             {"id": name, "user": user, "records": b"".join(sorted(each))}

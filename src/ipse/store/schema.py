@@ -4,7 +4,9 @@
               and a revision that moves with every change
     records   what is known; clustered by (user, time, id), so a person's latest N is one range
     states    what was learned; `slot` marks the current state of a key
-    lineage   state -> the records it was made from, in the method's order
+    shrunk    person -> the revision at which a record of theirs last went, or they came
+    lineages  state -> the list of records it was made from: its own, or what it grew from another's
+    lineage   list -> records, in the method's order
     parents   state -> the states it was made from
     versions  previous states of a key that are kept to go back to
     replies   answers that were given; the text is null until it is whole
@@ -57,6 +59,7 @@ __all__ = [
     "is_text",
     "keys",
     "lineage",
+    "lineages",
     "metadata",
     "micros",
     "moment",
@@ -65,13 +68,14 @@ __all__ = [
     "parents",
     "records",
     "replies",
+    "shrunk",
     "sources",
     "states",
     "users",
     "versions",
 ]
 
-VERSION = "0007"
+VERSION = "0008"
 """The newest migration; a file that says otherwise is migrated, or refused if it is newer."""
 
 # Pages and cursors rely on one order of names everywhere: that of their code points.
@@ -92,6 +96,14 @@ users = Table(
     Column("revision", BigInteger, nullable=False),
     Column("records", BigInteger, nullable=False),
     Column("unlearned", BigInteger, nullable=False, server_default="0"),
+    sqlite_with_rowid=False,
+)
+
+shrunk = Table(
+    "shrunk",
+    metadata,
+    Column("user", Name, ForeignKey("users.id"), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -131,10 +143,19 @@ states = Table(
     Index("ix_states_artifact", "artifact"),
 )
 
+lineages = Table(
+    "lineages",
+    metadata,
+    Column("state", Name, ForeignKey("states.id"), primary_key=True),
+    Column("list", Name, nullable=False),
+    Index("ix_lineages_list", "list"),
+    sqlite_with_rowid=False,
+)
+
 lineage = Table(
     "lineage",
     metadata,
-    Column("state", Name, ForeignKey("states.id"), primary_key=True),
+    Column("list", Name, primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("record", Name, ForeignKey("records.id"), nullable=False),
     Index("ix_lineage_record", "record"),

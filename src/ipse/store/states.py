@@ -12,18 +12,27 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, delete, exists, func, insert, select
+from sqlalchemy import (
+    Connection,
+    Row,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+)
 from sqlalchemy.sql import ColumnElement
 
 from ipse.errors import Unknown, UsageError
 from ipse.state import SavedState, State, StateKey
+from ipse.store import lineages
 from ipse.store.artifacts import referenced
-from ipse.store.records import revision_of
+from ipse.store.people import revision_of
 from ipse.store.schema import (
     as_json,
     chunks,
     doomed,
-    lineage,
     micros,
     moment,
     owned,
@@ -51,6 +60,11 @@ __all__ = [
 
 
 _CURRENT = select(state_table).where(state_table.c.slot == bindparam("slot"))
+_PARENTS = (
+    select(parents.c.parent)
+    .where(parents.c.state == bindparam("state"))
+    .order_by(parents.c.position)
+)
 
 
 def slot_of(key: StateKey) -> str:
@@ -91,13 +105,22 @@ def state_row(saved: SavedState) -> dict[str, Any]:
     }
 
 
-def missing(connection: Connection, saved: SavedState) -> str | None:
-    """Say what a state was made from, or for, that is not here; None if it is all here."""
+def missing(connection: Connection, saved: SavedState, known: int = 0) -> str | None:
+    """Say what a state was made from, or for, that is not here; None if it is all here.
+
+    Args:
+        connection: A writer's.
+        saved: The state.
+        known: How many records of its lineage, the first, are known to be here.
+
+    Returns:
+        What is not here, in words.
+    """
     user_id = saved.key.user
     if user_id is not None and not revision_of(connection, user_id):
         return f"user {user_id!r} has no records here"
     for table, names, what in (
-        (record_table, saved.state.lineage, "record"),
+        (record_table, saved.state.lineage[known:], "record"),
         (state_table, saved.parents, "state"),
     ):
         if gone := _absent(connection, table, names):
@@ -105,12 +128,22 @@ def missing(connection: Connection, saved: SavedState) -> str | None:
     return None
 
 
-def insert_state(connection: Connection, saved: SavedState, slot: str | None) -> None:
-    """Enter a state and what it was made from; without a slot it is not current."""
+def insert_state(
+    connection: Connection, saved: SavedState, slot: str | None, old: SavedState | None = None
+) -> None:
+    """Enter a state and what it was made from; without a slot it is not current.
+
+    Args:
+        connection: A writer's.
+        saved: The state.
+        slot: That of its key, or None.
+        old: The state that it only grew from (`lineages.grows`), which has to go.
+    """
     connection.execute(insert(state_table), {**state_row(saved), "slot": slot})
-    for table, names in ((lineage, saved.state.lineage), (parents, saved.parents)):
-        for chunk in chunks(_links(table, saved.id, names)):
-            connection.execute(insert(table), chunk)
+    lineages.enter(connection, saved, old)
+    made_from = enumerate(saved.parents)
+    for chunk in chunks({"state": saved.id, "position": n, "parent": p} for n, p in made_from):
+        connection.execute(insert(parents), chunk)
 
 
 def current(connection: Connection, slot: str) -> Row[Any] | None:
@@ -133,12 +166,12 @@ def saved_state(
     state = State(
         facts=json.loads(row.facts),
         arrays=arrays or {},
-        lineage=_listed(connection, lineage, row.id),
+        lineage=lineages.of(connection, row.id),
         seen=row.seen,
         artifact=row.artifact,
     )
-    made_from = _listed(connection, parents, row.id)
-    return SavedState(_key(row), state, made_from, moment(row.made), row.id)
+    made_from = connection.scalars(_PARENTS, {"state": row.id})
+    return SavedState(_key(row), state, tuple(made_from), moment(row.made), row.id)
 
 
 def list_states(connection: Connection, user_id: str | None) -> list[StateSummary]:
@@ -199,7 +232,7 @@ def remove(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
         named = select(state_table.c.artifact, state_table.c.nbytes)
         named = named.where(state_table.c.id.in_(chunk), state_table.c.artifact.is_not(None))
         sizes |= {row.artifact: row.nbytes for row in connection.execute(named)}
-        connection.execute(delete(lineage).where(lineage.c.state.in_(chunk)))
+        lineages.remove(connection, chunk)
         connection.execute(delete(parents).where(parents.c.state.in_(chunk)))
         connection.execute(delete(versions).where(versions.c.state.in_(chunk)))
     for chunk in chunks(ids):
@@ -223,18 +256,8 @@ def _absent(connection: Connection, table: Table, names: Sequence[str]) -> list[
     return [name for name in names if name not in there]
 
 
-def _links(table: Table, state_id: str, names: Iterable[str]) -> list[dict[str, Any]]:
-    column = table.c[2].name
-    return [{"state": state_id, "position": i, column: name} for i, name in enumerate(names)]
-
-
-def _listed(connection: Connection, table: Table, state_id: str) -> tuple[str, ...]:
-    query = select(table.c[2]).where(table.c.state == state_id).order_by(table.c.position)
-    return tuple(connection.scalars(query))
-
-
 def _summaries(connection: Connection, which: list[ColumnElement[bool]]) -> list[StateSummary]:
-    size = select(func.count()).where(lineage.c.state == state_table.c.id).scalar_subquery()
+    size = lineages.size_of(state_table.c.id)
     previous = exists().where(versions.c.state == state_table.c.id)
     query = select(state_table, size.label("size"), previous.label("previous")).where(*which)
     rows = connection.execute(query.order_by(state_table.c.made, state_table.c.id))

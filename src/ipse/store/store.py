@@ -21,6 +21,7 @@ from ipse.store import (
     forget,
     learned,
     pauses,
+    people,
     records,
     replies,
     states,
@@ -177,6 +178,16 @@ class Store:
         with self._database.reading() as connection:
             return records.view(connection, user_id, before, kinds, latest)
 
+    def view(
+        self, user_id: str, known: tuple[int, User | None] | None = None
+    ) -> tuple[int, User | None]:
+        """Read a person's revision and all their records, of one moment; 0 and None of nobody.
+
+        Of what is `known`, which this gave before, nothing is read again if it only grew since.
+        """
+        with self._database.reading() as connection:
+            return records.view_since(connection, user_id, known)
+
     def record(self, record_id: str, user_id: str | None = None) -> Record:
         """Read one record.
 
@@ -236,7 +247,7 @@ class Store:
     def users(self, limit: int = 100, cursor: str | None = None) -> Page[Person]:
         """Read who there is, in the order of ids, a page at a time."""
         with self._database.reading() as connection:
-            return records.page_of_people(connection, limit, cursor)
+            return people.page_of_people(connection, limit, cursor)
 
     def everybody(self) -> Iterator[str]:
         """Give everyone's id, in order; who comes or goes meanwhile is given or not."""
@@ -253,19 +264,23 @@ class Store:
         It is never given twice, not even to one who was forgotten and came back.
         """
         with self._database.reading() as connection:
-            return records.revision_of(connection, user_id)
+            return people.revision_of(connection, user_id)
 
     def count(self) -> int:
         """Give how many records there are, of everyone."""
         with self._database.reading() as connection:
             return records.count_records(connection)
 
-    def keep(self, saved: SavedState, previous: int = 0) -> SavedState:
+    def keep(
+        self, saved: SavedState, previous: int = 0, old: SavedState | None = None
+    ) -> SavedState:
         """Keep a state, as the current one of its key.
 
         Args:
-            saved: The state; it is given a new id.
+            saved: The state; it is given an id.
             previous: How many of those it replaces, the latest, stay to go back to.
+            old: The one it was made from, as it was read; a lineage that only grew from it is not
+                written again.
 
         Returns:
             The state as it is kept: with its id and its artefact's name, its arrays read only.
@@ -274,7 +289,7 @@ class Store:
             Conflict: If a record or state it was made from is gone, forgotten meanwhile or before.
         """
         try:
-            return learned.keep(self._database, self._artifacts, saved, previous)
+            return learned.keep(self._database, self._artifacts, saved, previous, old)
         finally:
             self._artifacts.tidied(self._database)
 
@@ -442,7 +457,7 @@ class Store:
         """
         with self._database.writing() as connection:
             receipt = forget.forget_record(connection, record_id, user_id)
-            gone = not records.revision_of(connection, receipt.user)
+            gone = not people.revision_of(connection, receipt.user)
             note(connection, {"receipt": receipt.noted()}, of_nobody=gone)
             self.scratch.cleared()
         return self._finish(receipt)

@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter
 
-from ipse.server.people import jobs, person, records, replies
+from ipse.server.people import jobs, person, questions, records, replies
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1")
 router.include_router(records.router)
 router.include_router(replies.router)
+router.include_router(questions.router)
 router.include_router(jobs.router)
 router.include_router(person.router)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ipse.records import Kind, Record, Use
+from ipse.rewards import Asking
 
 __all__ = [
     "MOST",
@@ -18,6 +19,7 @@ __all__ = [
     "FeedbackBody",
     "NewRecord",
     "Query",
+    "Question",
     "Value",
     "made",
 ]
@@ -94,20 +96,34 @@ class FeedbackBody(_Body):
     )
 
 
-class Enroll(_Body):
-    """What is to be learned."""
-
+class _Composed(_Body):
     methods: str | list[str] | None = Field(
         default=None, description="A composition; the server's own where it is not given."
-    )
-    anew: bool = Field(
-        default=False, description="Also what is up to date, as if nothing were known."
     )
 
     @property
     def composition(self) -> str | None:
         """The composition in one word."""
         return "+".join(self.methods) if isinstance(self.methods, list) else self.methods
+
+
+class Enroll(_Composed):
+    """What is to be learned."""
+
+    anew: bool = Field(
+        default=False, description="Also what is up to date, as if nothing were known."
+    )
+
+
+class Question(_Composed):
+    """What a person may be asked about: answers to a question, of which two are chosen."""
+
+    question: str = Field(description="What the answers are to.")
+    texts: list[str] = Field(min_length=2, max_length=64, description="The answers.")
+    by: Asking = Field(default="uncertainty", description="How the two are chosen.")
+    enough: float = Field(
+        default=0.5, ge=0, description="The regret, in logits, below which it is settled."
+    )
 
 
 def made(user: str, given: Mapping[str, Any], now: datetime, place: int = 0) -> Record:
