@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import uvicorn
@@ -22,6 +23,7 @@ from ipse.backends.echo import EchoBackend
 from ipse.backends.local.embedder import load_embedder
 from ipse.plan import Plan
 from ipse.server import create_app
+from ipse.server.running import settle
 from ipse.settings import Settings
 
 METHODS = "bm25"
@@ -77,7 +79,9 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     logging.getLogger("ipse.server").setLevel(logging.INFO)
     with Ipse(Path(sys.argv[1]) / "ipse.db", backend(), methods=METHODS) as engine:
-        serve(create_app(engine, Settings(backend="echo")))
+        app = create_app(engine, Settings(backend="echo"))
+        Thread(target=settle, args=(app.state.served,), daemon=True).start()
+        serve(app)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import time
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 from ipse.errors import TooMany, UsageError
 from ipse.server import check_safe, create_app
 from ipse.server.rates import Rates
+from ipse.server.running import settle
 from ipse.settings import Settings
 from tests.server.conftest import LOCAL, bearer
 
@@ -214,3 +216,21 @@ def test_to_listen_to_other_machines_needs_a_key(engine):
             check_safe(engine, Settings(host=host))
     engine.store.keys.create()
     assert not check_safe(engine, Settings(host="0.0.0.0"))
+
+
+def test_a_server_that_was_open_closes_within_a_second_of_the_first_key(client, engine):
+    assert client.get("/v1/models").status_code == 200
+    engine.store.keys.create("ada")
+    deadline = time.monotonic() + 30
+    while client.get("/v1/models").status_code == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert client.get("/v1/models").status_code == 401
+
+
+def test_what_lives_as_long_as_the_server_is_kept_from_the_collector(client):
+    try:
+        settle(client.app.state.served)
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()

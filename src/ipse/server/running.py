@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import sys
 import warnings
 from collections.abc import Callable
+from threading import Thread
 
 import uvicorn
 
@@ -18,7 +20,7 @@ from ipse.server.guards import is_loopback
 from ipse.server.page import mount_page
 from ipse.settings import Settings
 
-__all__ = ["check_safe", "run"]
+__all__ = ["check_safe", "run", "settle"]
 
 
 _AFTER = 2
@@ -86,6 +88,7 @@ def run(engine: Ipse, settings: Settings, told: Callable[[str], None]) -> None:
         timeout_graceful_shutdown=settings.grace + _AFTER,
     )
     server = _Server(config, app.state.served)
+    Thread(target=settle, args=(app.state.served,), name="ipse-settle", daemon=True).start()
     try:
         listening = config.bind_socket()
     except SystemExit as error:
@@ -96,6 +99,20 @@ def run(engine: Ipse, settings: Settings, told: Callable[[str], None]) -> None:
     told(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     with listening:
         server.run(sockets=[listening])
+
+
+def settle(served: Served) -> None:
+    """Keep the collector of garbage from what lives as long as the process, once it is all there.
+
+    It would go through half a million objects of libraries, again and again, while every answer
+    waits: for a third of a second and more. Without those it is done at once.
+
+    Args:
+        served: What is up, as soon as it is ready.
+    """
+    served.ready.wait()
+    gc.collect()  # or what is garbage by now would stay
+    gc.freeze()
 
 
 def _configure_logs() -> None:

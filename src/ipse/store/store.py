@@ -349,8 +349,7 @@ class Store:
             reply: The reply, with the records and states of its plan.
             after: The replies before it in its conversation, which the model reads: it goes with
                 what those are made of, too.
-            most: How many replies to the person are kept, the latest; up to a tenth more stay
-                until they go together.
+            most: How many replies to the person are kept, the latest, and up to a tenth more.
 
         Raises:
             Conflict: If the person is paused or not there, or something it is made of is gone.
@@ -485,9 +484,7 @@ class Store:
             Conflict: If a record or a state of the same id is there with other content.
         """
         try:
-            return transfer.import_user(
-                self._database, self._artifacts, Path(path), self.jobs, user_id
-            )
+            return transfer.import_user(self._database, self._artifacts, path, self.jobs, user_id)
         finally:
             self._artifacts.tidied(self._database)
 

@@ -49,9 +49,14 @@ def export_user(database: Database, artifacts: Artifacts, user_id: str, path: Pa
 
 
 def import_user(
-    database: Database, artifacts: Artifacts, path: Path, jobs: Jobs, user_id: str | None = None
+    database: Database,
+    artifacts: Artifacts,
+    path: str | Path,
+    jobs: Jobs,
+    user_id: str | None = None,
 ) -> Imported:
     """Read one person's data from a file; `Store.import_user` says more."""
+    path = Path(path)
     archive = read_archive(path)
     whose = archive.manifest.user
     if user_id not in (None, whose):
