@@ -218,13 +218,9 @@ def test_to_listen_to_other_machines_needs_a_key(engine):
     assert not check_safe(engine, Settings(host="0.0.0.0"))
 
 
-def test_a_server_that_was_open_closes_within_a_second_of_the_first_key(client, engine):
+def test_a_server_that_was_open_closes_with_the_first_key(client, engine):
     assert client.get("/v1/models").status_code == 200
     engine.store.keys.create("ada")
-    deadline = time.monotonic() + 30
-    while client.get("/v1/models").status_code == 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
     assert client.get("/v1/models").status_code == 401
 
 

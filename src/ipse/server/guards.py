@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from time import monotonic
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -31,10 +30,6 @@ _LINES = "/mcp"
 
 _EVENTS = "text/event-stream"
 _RETRY = "5"  # seconds
-
-_OPEN = 1.0
-"""Seconds for which a server that has no keys takes it that there are none: to look costs every
-answer a change of threads and back, which others that are under way hold up."""
 
 _HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -94,7 +89,6 @@ class Gate:
     def __init__(self, app: ASGIApp, served: Served) -> None:
         self._app, self._served = app, served
         self._rates = Rates(served.settings.rate)
-        self._open_until = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer why not."""
@@ -126,15 +120,6 @@ class Gate:
                 await answer(late)(scope, receive, sent)
             elif sent.streams:  # the status is sent already
                 await sent.finish(b"data: " + json.dumps(failed(late)).encode() + b"\n\n")
-
-    async def _is_open(self) -> bool:
-        """Say whether there are no keys; a first one is seen when it is used, or in a second."""
-        if (now := monotonic()) < self._open_until:
-            return True
-        if await blocking(self._served.keys.any):
-            return False
-        self._open_until = now + _OPEN
-        return True
 
     def _late(self) -> Exception:
         """Say why a request was given up."""
@@ -174,9 +159,8 @@ class Gate:
         text = text.strip() if scheme.lower() in ("bearer", "token") else ""
         key = await blocking(self._served.keys.find, text) if text else None
         if key is not None:
-            self._open_until = 0.0
             return of_key(key)
-        if await self._is_open():
+        if not await blocking(self._served.keys.any):
             _check_local(headers)
             return OPEN
         if not path.startswith(KEYED):

@@ -105,7 +105,7 @@ def settle(served: Served) -> None:
     """Keep the collector of garbage from what lives as long as the process, once it is all there.
 
     It would go through half a million objects of libraries, again and again, while every answer
-    waits: for a third of a second and more. Without those it is done at once.
+    waits: for tenths of a second. Without those it is done at once.
 
     Args:
         served: What is up, as soon as it is ready.
