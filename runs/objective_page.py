@@ -41,15 +41,27 @@ def tradeoff_plot(found: Found) -> str:
 
 
 def card(found: Found, name: str) -> str:
-    """Write what the card of a method shows; "" where it was not measured here."""
-    told = f"`{found.get('command')}`. [What the columns mean](../results/objectives.md)."
-    parts = []
-    for table in found.get("pairs", {}).get("tables", ()):
-        if any(_is(row["method"], name) for row in table["rows"]):
-            parts += [*_pairs(table), ""]
-    if "people" in found and any(_is(row, name) for row in found["people"]["rows"]):
-        parts += [*_steered(found["people"]), ""]
-    return "\n".join([*parts, told]) if parts else ""
+    """Write what the card of a method says, in one paragraph; "" where it was not measured here."""
+    told = [
+        f"{table['task']}, {METRICS[table['metrics'][0]].title}, `{row['method']}`: "
+        f"{estimated(row['scores'][table['metrics'][0]])}, {_gains(row)}."
+        for table in found.get("pairs", {}).get("tables", ())
+        for row in table["rows"]
+        if _is(row["method"], name)
+    ]
+    rows = found.get("people", {}).get("rows", {})
+    told += [
+        f"What people prefer, in what is written for them, `{method}`: {_gains(row)}; perplexity "
+        f"{row['perplexity']:.0f}, generic {rows['generic']['perplexity']:.0f}."
+        for method, row in rows.items()
+        if _is(method, name)
+    ]
+    where = f"`{found.get('command')}`: [all of it](../results/objectives.md)."
+    return " ".join([*told, where]) if told else ""
+
+
+def _gains(row: Mapping[str, Any]) -> str:
+    return f"over generic {interval(row['gain'])}, over another's {interval(row['personal'])}"
 
 
 def _is(composition: str, name: str) -> bool:
@@ -160,7 +172,7 @@ def _point(point: Mapping[str, Any]) -> Sequence[str]:
 
 _LEAD = """\
 What the methods of the objective level do, on the embedded model: `python -m runs.objectives`
-measures it, in about half an hour on two quiet cores."""
+measures it, in some three hours of one core."""
 
 _PAIRS = """\
 For each held-out reason, the model is asked which of two is likelier, by nats a token: the person's

@@ -1,6 +1,6 @@
 """Measure the methods that act on objectives: on pairs of people's texts, and on rewards.
 
-    python -m runs.objectives           what docs/results/objectives.json keeps, in half an hour
+    python -m runs.objectives           what docs/results/objectives.json keeps, in three hours
     python -m runs.objectives --quick   a few people and prompts; nothing is kept
     python -m runs.objectives --only pairs|rewards|people   one part anew
 

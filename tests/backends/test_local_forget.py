@@ -36,7 +36,7 @@ def place(lm):
 
 def in_memory(lm):
     """Bytes of beginnings, of attachments and of held arrays."""
-    held = sum(a.nbytes for arrays in lm._held._items.values() for a in arrays.values())
+    held = sum(a.nbytes for _, arrays in lm._held._items.values() for a in arrays.values())
     return place(lm).runner.beginnings.nbytes, place(lm).attachments.nbytes, held
 
 

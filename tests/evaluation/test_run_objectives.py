@@ -102,5 +102,5 @@ def test_what_people_prefer_is_measured_and_the_page_tells_it(pico, monkeypatch)
     assert found["people"]["rows"].keys() == {"generic", *methods}
     page = objective_page(found)
     assert f"| `{methods[0]}` |" in page
-    assert f"| `{methods[1]}` |" in card(found, "drift")
+    assert f"`{methods[1]}`: over generic" in card(found, "drift")
     assert card(found, "modpo") == ""

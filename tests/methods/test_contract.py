@@ -237,8 +237,9 @@ def test_it_says_the_same_through_the_engine_and_its_caches_forget(life, methods
 
 def cached(me):
     """The ids of all records that the engine's caches know of."""
-    views = [item[1].records for item in me._views._people._items.values()]
-    states = [item[1].state.lineage for item in me._views._states._items.values()]
+    views = [view.records for _, (_, view) in me._views._people._items.values()]
+    states = [saved.state.lineage for _, (_, saved) in me._views._states._items.values()]
+    states += [saved.state.lineage for _, saved in me._lifecycle._everyones._items.values()]
     return [record.id for view in views for record in view] + [name for s in states for name in s]
 
 

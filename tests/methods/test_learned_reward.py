@@ -105,13 +105,14 @@ def test_the_lineage_names_every_judgement_and_forgetting_one_forgets_what_was_l
     assert life.store.states("p1") == []
 
 
-def test_new_choices_are_learned_online_as_if_all_were_learned_at_once(life):
+@pytest.mark.parametrize("begun", [0, 20])
+def test_new_choices_are_learned_online_as_if_all_were_learned_at_once(life, begun):
     method = LowRankReward()
     life.fit(method)
     shared = life.store.state(life.key(method)).state
     whole = person("new", short=True, count=40)
-    state = finish(method.enroll(User("new", whole.records[:20]), shared), life.lm)
-    for end in range(21, 41):
+    state = finish(method.enroll(User("new", whole.records[:begun]), shared), life.lm)
+    for end in range(begun + 1, 41):
         state = finish(method.update(User("new", whole.records[:end]), state, shared), life.lm)
     at_once = finish(method.enroll(whole, shared), life.lm)
     assert state.lineage == at_once.lineage

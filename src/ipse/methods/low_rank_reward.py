@@ -102,8 +102,10 @@ class LowRankReward(LearnedReward):
 def _touched(user: User, seen: set[str], told: Sequence[Pair]) -> bool:
     """Whether what is new says something of what was judged before, or is of before it."""
     first = min((pair.time, pair.records[0]) for pair in told)
-    last = next(record for record in reversed(user.records) if record.id in seen)
-    if (last.time, last.id) > first:
+    latest = next((record for record in reversed(user.records) if record.id in seen), None)
+    if latest is None:
+        return False
+    if (latest.time, latest.id) > first:
         return True
     prompts = {pair.prompt for pair in told}
     return any(
