@@ -92,7 +92,7 @@ def _better(rows: Sequence[Mapping[str, Any]], over: str) -> str:
     found = [
         f"`{row['learner']}` ({_percent(row['saved'])})"
         for row in rows
-        if row[over]
+        if row.get(over)
         and row[over]["adjusted"] < CERTAIN
         and row[over]["mean"] > 0
         and row["learner"] != ORACLE

@@ -330,7 +330,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             f"| `{row['learner']}` | {row['what']} "
             f"| {row['total']['mean']:.0f} ± {row['total']['error']:.0f} "
             f"| {100 * row['saved']['mean']:+.0f}% ± {100 * row['saved']['error']:.0f} "
-            f"| {_gain(row['gain'])} | {_gain(row['over_shown'])} "
+            f"| {_gain(row['gain'])} | {_gain(row.get('over_shown'))} "
             f"| {row['late']['mean']:.1f} ± {row['late']['error']:.1f} "
             f"| {100 * row['untouched']:.0f}% | {row['words']:.0f} |"
             for row in rows

@@ -52,7 +52,7 @@ def card(found: Found, name: str) -> str:
     rows = found.get("people", {}).get("rows", {})
     told += [
         f"What people prefer, in what is written for them, `{method}`: {_gains(row)}; perplexity "
-        f"{row['perplexity']:.0f}, generic {rows['generic']['perplexity']:.0f}."
+        f"{row['perplexity']:.1f}, generic {rows['generic']['perplexity']:.1f}."
         for method, row in rows.items()
         if _is(method, name)
     ]
