@@ -58,14 +58,15 @@ def page(found: Mapping[str, Any]) -> str:
 
 
 def summary(found: Mapping[str, Any]) -> str:
-    """Write what a card shows: the table, and where it is from."""
-    told = f"`{found['command']}`, {found['date']}. [What the columns mean](../results/editors.md)."
-    lines = [
-        line
+    """Write what the card says of it, in one paragraph."""
+    told = [
+        f"{GROUPS[name]}, saved of what is edited where nothing is learned: "
+        + ", ".join(f"`{row['learner']}` {_percent(row['saved'])}" for row in rows[1:])
+        + "."
         for name, rows in found["groups"].items()
-        for line in ("", f"{GROUPS[name]}:", "", *table(rows))
     ]
-    return "\n".join([*lines[1:], "", told])
+    where = f"`{found['command']}`, {found['date']}: [all of it](../results/editors.md)."
+    return " ".join([*told, where])
 
 
 def plot(found: Mapping[str, Any]) -> str:
@@ -85,6 +86,7 @@ def _verdict(rows: Sequence[Mapping[str, Any]]) -> str:
             ("gain", "learning nothing"),
             ("over_shown", "past edits that are shown"),
         )
+        if any(row.get(over) for row in rows)
     )
 
 
