@@ -188,7 +188,7 @@ def main() -> None:
         tasks = {}
         for name in names:
             task = open_task(name, options.data)
-            most, items = (2, 3) if options.quick else (20, 10)
+            most, items = (2, 3) if options.quick else (8, 6)
             people = list(task.people(most))
             tasks[task] = [Person(p.history, spread(p.items, items), p.other) for p in people]
         found["answers"] = answers(router, tasks, lm)
