@@ -45,5 +45,6 @@ def _answers(one: Mapping[str, Any]) -> list[str]:
         *drawn(titles, rows),
         "",
         f"`route` over the best single composition, `{one['best single']}`: {gain['mean']:+.3f} "
-        f"[{gain['low']:+.3f}, {gain['high']:+.3f}] nats a token, {gain['people']} people.",
+        f"[{gain['low']:+.3f}, {gain['high']:+.3f}] nats a token, {gain['people']} people: "
+        + ("choosing pays." if gain["low"] > 0 else "here, choosing does not pay."),
     ]
