@@ -18,7 +18,7 @@ from ipse.store.database import Database
 from ipse.store.lineages import made_of
 from ipse.store.people import revision_of, touch
 from ipse.store.records import find_record
-from ipse.store.schema import chunks, forgotten, owned, parents, records, shrunk, states, users
+from ipse.store.schema import chunks, forgotten, owned, parents, records, states, users
 from ipse.store.scratch import Scratch
 from ipse.store.states import parents_of, prune, remove, summaries
 from ipse.store.values import ArtifactSummary, Receipt, StateSummary
@@ -140,7 +140,6 @@ def _count(connection: Connection, user_id: str) -> int:
 def _drop(connection: Connection, user_id: str) -> None:
     """Take a person off the list, and keep their revision from ever being given again."""
     revision = revision_of(connection, user_id)
-    connection.execute(delete(shrunk).where(owned(shrunk, user_id)))
     connection.execute(delete(users).where(owned(users, user_id)))
     floor = connection.execute(select(func.max(forgotten.c.revision))).scalar() or 0
     connection.execute(delete(forgotten))

@@ -22,15 +22,17 @@ from sqlalchemy import (
 )
 
 from ipse.state import SavedState
-from ipse.store.schema import chunks, lineage, lineages, parents, states
+from ipse.store.schema import chunks, lineage, parents, states
 
-__all__ = ["enter", "grows", "made_of", "of", "remove", "size_of"]
+__all__ = ["LISTED", "enter", "grows", "made_of", "of", "remove", "size_of"]
 
-_LISTED = lineage.c.list == lineages.c.list
+LISTED = lineage.c.list == states.c.lineage
+"""Joins states with the records they were made from."""
+
 _OF = (
     select(lineage.c.record)
-    .join(lineages, _LISTED)
-    .where(lineages.c.state == bindparam("state"))
+    .join(states, LISTED)
+    .where(states.c.id == bindparam("state"))
     .order_by(lineage.c.position)
 )
 
@@ -40,16 +42,14 @@ def of(connection: Connection, state_id: str) -> tuple[str, ...]:
     return tuple(connection.scalars(_OF, {"state": state_id}))
 
 
-def size_of(state: Column[str]) -> ScalarSelect[int]:
-    """Give the query of how many records the state in a column was made from."""
-    count = select(func.count()).select_from(lineage.join(lineages, _LISTED))
-    return count.where(lineages.c.state == state).scalar_subquery()
+def size_of(listed: Column[str]) -> ScalarSelect[int]:
+    """Give the query of how many records stand in the list that a column names."""
+    return select(func.count()).where(lineage.c.list == listed).scalar_subquery()
 
 
 def made_of(ids: Sequence[str] | Select[tuple[str]]) -> Select[tuple[str]]:
     """Give the query of the states that were made from some records themselves."""
-    query = select(lineages.c.state).join(lineage, _LISTED)
-    return query.where(lineage.c.record.in_(ids))
+    return select(states.c.id).join(lineage, LISTED).where(lineage.c.record.in_(ids))
 
 
 def grows(connection: Connection, saved: SavedState, old: SavedState | None) -> bool:
@@ -75,13 +75,12 @@ def enter(connection: Connection, saved: SavedState, old: SavedState | None) -> 
         old: The state that it only grew from, whose list it takes over; None where there is none.
     """
     name, known = saved.id, 0
-    if old is None:
-        connection.execute(insert(lineages), {"state": saved.id, "list": name})
-    else:
-        mine = lineages.c.state == old.id
-        name = connection.execute(select(lineages.c.list).where(mine)).scalar_one()
-        connection.execute(update(lineages).where(mine).values(state=saved.id))
+    if old is not None:
+        theirs = states.c.id == old.id
+        name = connection.execute(select(states.c.lineage).where(theirs)).scalar_one()
+        connection.execute(update(states).where(theirs).values(lineage=None))
         known = len(old.state.lineage)
+    connection.execute(update(states).where(states.c.id == saved.id).values(lineage=name))
     new = enumerate(saved.state.lineage[known:], known)
     for chunk in chunks({"list": name, "position": n, "record": record} for n, record in new):
         connection.execute(insert(lineage), chunk)
@@ -89,6 +88,5 @@ def enter(connection: Connection, saved: SavedState, old: SavedState | None) -> 
 
 def remove(connection: Connection, state_ids: Sequence[str]) -> None:
     """Remove what some states, at most a chunk, were made from; whose lists went on have none."""
-    lists = select(lineages.c.list).where(lineages.c.state.in_(state_ids))
+    lists = select(states.c.lineage).where(states.c.id.in_(state_ids))
     connection.execute(delete(lineage).where(lineage.c.list.in_(lists)))
-    connection.execute(delete(lineages).where(lineages.c.state.in_(state_ids)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
 from ipse.store import pages
 from ipse.store.schema import (
@@ -15,7 +15,6 @@ from ipse.store.schema import (
     moment,
     owned,
     records,
-    shrunk,
     users,
 )
 from ipse.store.values import Page, Person
@@ -47,21 +46,15 @@ def touch(connection: Connection, changes: Mapping[str, int]) -> None:
             revision=users.c.revision + 1,
             records=users.c.records + bindparam("change"),
             unlearned=users.c.unlearned + bindparam("new"),
+            shrunk=case((bindparam("new") > 0, users.c.shrunk), else_=users.c.revision + 1),
         )
         rows = [{"who": u, "change": n, "new": max(0, n)} for u, n in sorted(changes.items())]
         connection.execute(counted, [row for row in rows if row["who"] in there])
-    for user in [user for user in there if changes[user] < 0]:
-        now = select(users.c.revision).where(owned(users, user)).scalar_subquery()
-        connection.execute(update(shrunk).where(owned(shrunk, user)).values(revision=now))
     if new := sorted(changes.keys() - there):
         floor = connection.execute(select(func.max(forgotten.c.revision))).scalar() or 0
-        rows = [
-            {"id": u, "revision": floor + 1, "records": changes[u], "unlearned": changes[u]}
-            for u in new
-        ]
+        first = {"revision": floor + 1, "shrunk": floor + 1}
+        rows = [{"id": u, **first, "records": changes[u], "unlearned": changes[u]} for u in new]
         connection.execute(insert(users), rows)
-        came = [{"user": u, "revision": floor + 1} for u in new]
-        connection.execute(insert(shrunk), came)
 
 
 def page_of_people(connection: Connection, limit: int, cursor: str | None) -> Page[Person]:

@@ -32,7 +32,6 @@ from ipse.store.schema import (
     moment,
     owned,
     records,
-    shrunk,
     users,
 )
 from ipse.store.values import Added, Page
@@ -173,9 +172,8 @@ def _grown(connection: Connection, revision: int, known: User) -> User | None:
     None where records went since, or came that are older than the latest known: these are not found
     by looking at the latest.
     """
-    query = select(users.c.records, shrunk.c.revision)
-    query = query.join(shrunk, shrunk.c.user == users.c.id)
-    count, shrank = connection.execute(query.where(owned(users, known.id))).one()
+    query = select(users.c.records, users.c.shrunk).where(owned(users, known.id))
+    count, shrank = connection.execute(query).one()
     if shrank > revision:
         return None
     latest = _newest_first(known.id, None).limit(count - len(known))

@@ -18,12 +18,12 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, true
 
 from ipse.errors import Conflict, UnknownReply
 from ipse.store import statements
+from ipse.store.lineages import LISTED
 from ipse.store.schema import (
     as_json,
     chunks,
     is_text,
     lineage,
-    lineages,
     micros,
     moment,
     origins,
@@ -32,6 +32,7 @@ from ipse.store.schema import (
     sources,
 )
 from ipse.store.schema import replies as reply_table
+from ipse.store.schema import states as state_table
 from ipse.store.values import StoredReply
 
 __all__ = [
@@ -117,9 +118,9 @@ def reach(connection: Connection, state_ids: Sequence[str]) -> list[str]:
     for name in set(ids) - entered(connection, ids):
         query = select(records.c.user, records.c.id)
         query = query.join(lineage, lineage.c.record == records.c.id)
-        query = query.join(lineages, lineages.c.list == lineage.c.list)
+        query = query.join(state_table, LISTED)
         digests: dict[str, list[bytes]] = defaultdict(list)
-        for user, record_id in connection.execute(query.where(lineages.c.state == name)):
+        for user, record_id in connection.execute(query.where(state_table.c.id == name)):
             digests[user].append(digest(record_id))
         rows = [
             {"id": name, "user": user, "records": b"".join(sorted(each))}

@@ -1,12 +1,10 @@
 """The tables, in SQLAlchemy Core, and the one condition that says whose a row is.
 
     users     one row a person: how many records, how many of them came since learning last began,
-              and a revision that moves with every change
+              a revision that moves with every change, and the last at which a record went
     records   what is known; clustered by (user, time, id), so a person's latest N is one range
     states    what was learned; `slot` marks the current state of a key
-    shrunk    person -> the revision at which a record of theirs last went, or they came
-    lineages  state -> the list of records it was made from: its own, or what it grew from another's
-    lineage   list -> records, in the method's order
+    lineage   a state's list -> the records it was made from, in the method's order
     parents   state -> the states it was made from
     versions  previous states of a key that are kept to go back to
     replies   answers that were given; the text is null until it is whole
@@ -59,7 +57,6 @@ __all__ = [
     "is_text",
     "keys",
     "lineage",
-    "lineages",
     "metadata",
     "micros",
     "moment",
@@ -68,7 +65,6 @@ __all__ = [
     "parents",
     "records",
     "replies",
-    "shrunk",
     "sources",
     "states",
     "users",
@@ -95,15 +91,8 @@ users = Table(
     Column("id", Name, primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("records", BigInteger, nullable=False),
+    Column("shrunk", BigInteger, nullable=False, server_default="0"),
     Column("unlearned", BigInteger, nullable=False, server_default="0"),
-    sqlite_with_rowid=False,
-)
-
-shrunk = Table(
-    "shrunk",
-    metadata,
-    Column("user", Name, ForeignKey("users.id"), primary_key=True),
-    Column("revision", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -138,18 +127,11 @@ states = Table(
     Column("artifact", Text),
     Column("nbytes", BigInteger, nullable=False),
     Column("made", BigInteger, nullable=False),
+    Column("lineage", Text),  # its list of records; null once another state took it over
     Index("ix_states_slot", "slot", unique=True),
     Index("ix_states_user", "user"),
     Index("ix_states_artifact", "artifact"),
-)
-
-lineages = Table(
-    "lineages",
-    metadata,
-    Column("state", Name, ForeignKey("states.id"), primary_key=True),
-    Column("list", Name, nullable=False),
-    Index("ix_lineages_list", "list"),
-    sqlite_with_rowid=False,
+    Index("ix_states_lineage", "lineage"),
 )
 
 lineage = Table(

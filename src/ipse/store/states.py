@@ -257,7 +257,7 @@ def _absent(connection: Connection, table: Table, names: Sequence[str]) -> list[
 
 
 def _summaries(connection: Connection, which: list[ColumnElement[bool]]) -> list[StateSummary]:
-    size = lineages.size_of(state_table.c.id)
+    size = lineages.size_of(state_table.c.lineage)
     previous = exists().where(versions.c.state == state_table.c.id)
     query = select(state_table, size.label("size"), previous.label("previous")).where(*which)
     rows = connection.execute(query.order_by(state_table.c.made, state_table.c.id))

@@ -10,29 +10,17 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    _file_lineages()
-    op.create_table(
-        "shrunk",
-        sa.Column("user", Name, nullable=False),
-        sa.Column("revision", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("user", name="pk_shrunk"),
-        sa.ForeignKeyConstraint(["user"], ["users.id"], name="fk_shrunk_user"),
-        sqlite_with_rowid=False,
-    )
-    op.execute("INSERT INTO shrunk SELECT id, revision FROM users")
+    shrunk = sa.Column("shrunk", sa.BigInteger, nullable=False, server_default="0")
+    op.add_column("users", shrunk)
+    op.execute("UPDATE users SET shrunk = revision")
+    op.add_column("states", sa.Column("lineage", sa.Text))
+    op.execute("UPDATE states SET lineage = id")
+    op.create_index("ix_states_lineage", "states", ["lineage"])
+    _list_lineages()
 
 
-def _file_lineages() -> None:
-    op.create_table(
-        "lineages",
-        sa.Column("state", Name, nullable=False),
-        sa.Column("list", Name, nullable=False),
-        sa.PrimaryKeyConstraint("state", name="pk_lineages"),
-        sa.ForeignKeyConstraint(["state"], ["states.id"], name="fk_lineages_state"),
-        sqlite_with_rowid=False,
-    )
-    op.create_index("ix_lineages_list", "lineages", ["list"])
-    op.execute("INSERT INTO lineages SELECT id, id FROM states")
+def _list_lineages() -> None:
+    """File records under lists, which outlive the states that they were begun for."""
     op.drop_index("ix_lineage_record", "lineage")
     op.rename_table("lineage", "lineage_of_states")
     op.create_table(
