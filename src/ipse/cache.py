@@ -47,6 +47,18 @@ class Cache(Generic[Key, Value]):
             while self._weight > self._limit and len(self._items) > 1:
                 self._remove(next(iter(self._items)))
 
+    def keep(self, key: Key, value: Value, holds: Callable[[], bool]) -> None:
+        """Keep a value, unless it holds no longer once it is kept: what is forgotten must not stay.
+
+        Args:
+            key: The key.
+            value: The value.
+            holds: Says whether it holds still: what went while it was read found nothing to drop.
+        """
+        self.put(key, value)
+        if not holds():
+            self.drop(key)
+
     def drop(self, key: Key) -> None:
         """Let go of a key, if it is there."""
         with self._lock:

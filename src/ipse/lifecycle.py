@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -345,16 +346,17 @@ class Lifecycle:
         if not method.shared:
             return None
         key = self.key(method)
-        name, kept = self.store.state_id(key), self._everyones.get(key)
-        if kept is not None and kept.id == name:
+        kept = self._everyones.get(key)
+        if kept is not None and self._is_kept(key, kept):
             return kept
         self._everyones.drop(key)
         kept = self.store.state(key)
         if kept is not None:
-            self._everyones.put(key, kept)
-            if self.store.state_id(key) != kept.id:  # what is forgotten by now must not stay
-                self._everyones.drop(key)
+            self._everyones.keep(key, kept, partial(self._is_kept, key, kept))
         return kept
+
+    def _is_kept(self, key: StateKey, saved: SavedState) -> bool:
+        return self.store.state_id(key) == saved.id
 
     def _unpaused(self) -> Iterator[str]:
         """Give everyone of whom something new may be learned."""

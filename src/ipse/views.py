@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ipse.cache import Cache
 from ipse.lifecycle import Lifecycle
 from ipse.methods import Learned, Method
@@ -34,9 +36,7 @@ class Views:
         revision, view = found = self._store.view(user, cached)
         if view is None or found is cached:
             return found
-        self._people.put(user, (revision, view))
-        if self._store.revision(user) != revision:  # what is forgotten by now must not stay
-            self._people.drop(user)
+        self._people.keep(user, (revision, view), lambda: self._store.revision(user) == revision)
         return revision, view
 
     def learned(self, method: Method, view: User) -> Learned:
@@ -56,9 +56,8 @@ class Views:
         saved = self._lifecycle.current(method, view, saved)
         if saved is None:
             return None
-        self._states.put(key, (view.fingerprint, saved))
-        if not self._lifecycle.is_current(method, view, saved):  # forgotten by now
-            self._states.drop(key)
+        holds = partial(self._lifecycle.is_current, method, view, saved)
+        self._states.keep(key, (view.fingerprint, saved), holds)
         return saved
 
     def drop(self, receipt: Receipt) -> None:
