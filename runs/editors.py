@@ -239,11 +239,11 @@ def summed(desks: Sequence[Desk]) -> list[dict[str, Any]]:
             {
                 "learner": name,
                 "what": LEARNERS[name],
-                "total": _numbers(curve[-1]),
-                "late": _numbers(estimate(late.tolist())),
+                "total": curve[-1].rounded(4),
+                "late": estimate(late.tolist()).rounded(4),
                 "words": round(float(np.mean(words)), 1),
                 "untouched": round(float((found == 0).mean()), 4),
-                "saved": _numbers(estimate(share.tolist())),
+                "saved": estimate(share.tolist()).rounded(4),
                 "gain": asdict(over[name]) if name in over else None,
                 "over_shown": asdict(over_shown[name]) if name in over_shown else None,
                 "curve": [[round(one.mean, 2), round(one.error, 2)] for one in curve],
@@ -257,10 +257,6 @@ def _fewer(whole: Mapping[str, NDArray[np.float64]], than: str) -> dict[str, Com
     others = [name for name in LEARNERS if name not in ("generic", than)]
     found = holm([compare(whole[than].tolist(), whole[n].tolist()) for n in others])
     return dict(zip(others, found, strict=True))
-
-
-def _numbers(found: Any) -> dict[str, float]:
-    return {k: round(getattr(found, k), 4) for k in ("mean", "error", "low", "high", "people")}
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,6 @@ from ipse.evaluation.preferences import (
     ties,
     titles,
 )
-from ipse.evaluation.stats import Estimate
 from ipse.importers import sample_path
 from ipse.importers.ukpconvarg import arguments
 from ipse.lm import LM
@@ -155,7 +154,7 @@ def curve(bench: Bench, crowd: Crowd, counts: Sequence[int]) -> dict[str, Any]:
         "texts": len(crowd.features),
         "methods": {
             name: {
-                str(count): {part: numbers(getattr(one, part)) for part in _SCORES}
+                str(count): {part: getattr(one, part).rounded(5) for part in _SCORES}
                 for count, one in each.items()
             }
             for name, each in found.items()
@@ -164,14 +163,6 @@ def curve(bench: Bench, crowd: Crowd, counts: Sequence[int]) -> dict[str, Any]:
 
 
 _SCORES = ("accuracy", "over_everyone", "over_other")
-
-
-def numbers(found: Estimate) -> dict[str, float]:
-    """Give an estimate with five decimals."""
-    return {
-        name: value if name == "people" else round(value, 5)
-        for name, value in asdict(found).items()
-    }
 
 
 def on_films(bench: Bench) -> dict[str, Any]:
@@ -185,7 +176,7 @@ def on_titles(bench: Bench) -> dict[str, Any]:
 def on_asking(bench: Bench) -> dict[str, Any]:
     found = asked_about(bench.crowd(), LowRank(), (0, 5, 10, 20), bench.size.folds)
     return {
-        way: {str(count): numbers(one) for count, one in each.items()}
+        way: {str(count): one.rounded(5) for count, one in each.items()}
         for way, each in found.items()
     }
 
@@ -193,7 +184,7 @@ def on_asking(bench: Bench) -> dict[str, Any]:
 def on_choices(bench: Bench) -> dict[str, Any]:
     crowd = choices(bench.debates, bench.describe, most=bench.size.people)
     alike = ties(bench.debates)
-    told = {"rate": numbers(alike.rate), "spread": alike.spread, "gain": numbers(alike.gain)}
+    told = {"rate": alike.rate.rounded(5), "spread": alike.spread, "gain": alike.gain.rounded(5)}
     return {**curve(bench, crowd, (5, 10, 20, 50)), "ties": told}
 
 
@@ -226,8 +217,8 @@ def on_simulated(bench: Bench) -> dict[str, Any]:
         "attributes": width,
         "methods": {
             name: {
-                "after": {str(n): numbers(one.after[n]) for n in (0, 1, 2, 3, 5, 8, 12, 20)},
-                "settled": numbers(one.settled) if one.settled else None,
+                "after": {str(n): one.after[n].rounded(5) for n in (0, 1, 2, 3, 5, 8, 12, 20)},
+                "settled": one.settled.rounded(5) if one.settled else None,
             }
             for name, one in found.items()
         },

@@ -26,7 +26,7 @@ import numpy as np
 from ipse.backends import open_backend
 from ipse.evaluation.cell import Cell
 from ipse.evaluation.grid import commit, hardware, versions
-from ipse.evaluation.stats import Estimate, estimate, paired
+from ipse.evaluation.stats import estimate, paired
 from ipse.evaluation.task import Person, Task, spread
 from ipse.evaluation.tasks import open_task
 from ipse.evaluation.tasks.locomo import Locomo
@@ -151,25 +151,20 @@ def answers(router: Router, tasks: Mapping[Task, Sequence[Person]], lm: LM) -> d
     best = min(specs, key=lambda spec: float(np.mean([*rows[spec].values()])))
     order = list(rows["route"])
     return {
-        "nats": {spec: _numbers(estimate([row[p] for p in order])) for spec, row in rows.items()},
+        "nats": {spec: estimate([row[p] for p in order]).rounded(5) for spec, row in rows.items()},
         "by task": {
             task.name: {spec: _of_task(task, row) for spec, row in rows.items()} for task in tasks
         },
         "chosen": chosen,
         "best single": best,
-        "gain over best single": _numbers(
-            paired([rows[best][p] for p in order], [rows["route"][p] for p in order])
-        ),
+        "gain over best single": paired(
+            [rows[best][p] for p in order], [rows["route"][p] for p in order]
+        ).rounded(5),
     }
 
 
 def _of_task(task: Task, row: Mapping[str, float]) -> float:
     return round(float(np.mean([v for name, v in row.items() if name.startswith(task.name)])), 4)
-
-
-def _numbers(found: Estimate) -> dict[str, float]:
-    fields = {"mean": found.mean, "error": found.error, "low": found.low, "high": found.high}
-    return {name: round(value, 5) for name, value in fields.items()} | {"people": found.people}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from random import Random
@@ -214,13 +214,13 @@ def steered(lm: LM, size: Size, told: Told) -> dict[str, Any]:
     for methods, gain, personal in zip(METHODS, holm(gains), holm(own), strict=True):
         rows[methods] |= {"gain": asdict(gain), "personal": asdict(personal)}
     for row in rows.values():
-        row["likes"] = _estimated(row["likes"])
+        row["likes"] = estimate(row["likes"]).rounded(4)
     return {
         "people": len(tested),
         "prompts": size.prompts,
         "tokens": size.tokens,
-        "pairs": _estimated([len(one.past) / 2 for one in tested]),
-        "held": _estimated([one.held for one in tested]),
+        "pairs": estimate([len(one.past) / 2 for one in tested]).rounded(4),
+        "held": estimate([one.held for one in tested]).rounded(4),
         "rows": rows,
     }
 
@@ -285,8 +285,3 @@ def judged(lm: LM, tested: Sequence[Tested], texts: Sequence[Sequence[str]]) -> 
 def _said(tested: Sequence[Tested], texts: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:
     for one, some in zip(tested, texts, strict=True):
         yield from ((q, text) for q, text in zip(one.asked, some, strict=True) if text.strip())
-
-
-def _estimated(values: Sequence[float]) -> Mapping[str, float]:
-    found = asdict(estimate([*values]))
-    return {name: value if name == "people" else round(value, 4) for name, value in found.items()}

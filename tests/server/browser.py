@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pytest
 from ipse.records import Record
 from ipse.server.page.mount import HOME
 from ipse.server.page.shell import COOKIE
+from tests.server.live import PATIENCE, free_port
 
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
@@ -26,7 +26,6 @@ expect.set_options(timeout=15_000)
 
 CHROMIUM = shutil.which("chromium")
 SERVER = Path(__file__).parent / "serve_page.py"
-PATIENCE = 60.0  # seconds
 
 QUESTION = "What shall I cook with chickpeas and eggs?"
 CHICKPEAS = "I always have chickpeas"
@@ -41,7 +40,7 @@ class Server:
     """A server in a process of its own."""
 
     def __init__(self, store: Path, **settings: str) -> None:
-        self.store, self.port = store, _free_port()
+        self.store, self.port = store, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         options = [f"--set={name}={value}" for name, value in settings.items()]
         self._command = [sys.executable, str(SERVER), str(store), str(self.port), *options]
@@ -144,9 +143,3 @@ def said(card) -> str:
 def told(page, text) -> None:
     """Wait until the page says something for a few seconds."""
     expect(page.locator(".q-notification", has_text=text).first).to_be_visible()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]

@@ -10,7 +10,6 @@ import io
 import json
 import shutil
 import tempfile
-import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +24,7 @@ from ipse.server import create_app
 from ipse.settings import Settings
 from tests.people import echo
 from tests.server.conftest import LOCAL, bearer
+from tests.server.live import until
 
 PEOPLE = ("ada", "bob")
 SUBJECTS = ("tea", "trains", "winter", "cats")
@@ -135,10 +135,8 @@ class Isolation(RuleBasedStateMachine):
 
     def learn(self):
         """Wait for the jobs, and note what was learned."""
-        deadline = time.monotonic() + 60
-        while any(self.engine.store.jobs.counts().values()):
-            assert time.monotonic() < deadline, "the jobs are not done"
-            time.sleep(0.005)
+        jobs = self.engine.store.jobs
+        until(lambda: not any(jobs.counts().values()), "the jobs are not done")
         for user in PEOPLE:
             found = self.ask("own", user, "GET", f"/v1/users/{user}/states", good=200)
             self.ids[user]["states"] = [each["id"] for each in found.json()["data"]]

@@ -8,8 +8,7 @@ import pytest
 from ipse import Ipse
 from ipse.server.jobs import Worker
 from tests.people import echo, person
-
-PATIENCE = 60.0  # seconds
+from tests.server.live import PATIENCE, until
 
 
 class Counting(Ipse):
@@ -37,13 +36,6 @@ def servers(tmp_path):
     ):
         one.learned = two.learned = learned
         yield one, two
-
-
-def until(done):
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def ended(engine):

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import anyio
@@ -11,6 +10,7 @@ from mcp import Client, StdioServerParameters
 
 from ipse.server.mcp import mcp_server
 from tests.server.conftest import bearer
+from tests.server.live import until
 
 TOOLS = {
     "search_memories",
@@ -161,9 +161,6 @@ def test_an_open_line_ends_when_the_server_is_about_to(client):
     accept = {"Accept": "application/json, text/event-stream"}
     with ThreadPoolExecutor(1) as pool:
         line = pool.submit(client.get, "/mcp", headers=accept)
-        deadline = time.monotonic() + 30
-        while not served.waiting._lines:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: served.waiting._lines, patience=30)
         client.portal.call(served.waiting.end, 600)
         assert line.result(30).status_code == 200

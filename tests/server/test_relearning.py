@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import time
 
 import pytest
 from starlette.testclient import TestClient
@@ -15,10 +14,10 @@ from ipse.server.mcp import mcp_server
 from ipse.settings import Settings
 from tests.people import StandIn, echo, person
 from tests.server.conftest import LOCAL
+from tests.server.live import PATIENCE, until
 from tests.server.test_mcp import talk
 
 ADA = "/v1/users/ada"
-PATIENCE = 60.0  # seconds
 
 
 def said(number):
@@ -33,13 +32,6 @@ def learning(where, methods="steer"):
 def served(engine, every=3, **settings):
     app = create_app(engine, Settings(backend="echo", relearn=every, **settings))
     return TestClient(app, base_url=LOCAL, raise_server_exceptions=False)
-
-
-def until(done):
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_enough_new_records_are_learned_of_in_the_background(tmp_path):

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import signal
-import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +18,7 @@ from ipse import Ipse
 from ipse.backends.http import HttpBackend
 from ipse.server import run
 from ipse.settings import Settings
+from tests.server.live import free_port
 
 PATIENCE = 120.0  # seconds
 BODY = {"model": "ipse", "messages": [{"role": "user", "content": "Why?"}]}
@@ -79,9 +79,7 @@ def start(tmp_path, upstream):
     begun = []
 
     def begin(grace):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["tests.server.test_shutdown"])
         where = str(tmp_path / "ipse.db")

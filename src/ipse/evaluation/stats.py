@@ -58,6 +58,10 @@ class Estimate:
         """Whether the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
+    def rounded(self, digits: int) -> dict[str, float]:
+        """Give the fields by name, with so many decimals, as results are kept."""
+        return {name: round(value, digits) for name, value in vars(self).items()}
+
 
 @dataclass(frozen=True)
 class Comparison:
